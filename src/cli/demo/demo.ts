@@ -1,0 +1,104 @@
+import type { Command } from '../../actors/commands.ts';
+import { newPostId, parseHandle, userIdOf, userOfStream } from '../../events/ids.ts';
+import type { EventLog } from '../../events/event-log.ts';
+import { hashPassword } from '../../gateway/passwords.ts';
+import { limits } from '../../limits.ts';
+import type { Logger } from '../../logger.ts';
+import type { Node } from '../../node.ts';
+import { seededRandom } from '../../random.ts';
+import { forEachInFlight } from './in-flight.ts';
+import { endings, openings, people, subjects } from './people.ts';
+
+export interface Demo {
+  /** What to tell whoever started it. */
+  readonly welcome: readonly string[];
+  stop(): Promise<void>;
+}
+
+const password = 'murmuration';
+
+/** Fills an empty system with a few people who follow each other and post, and lets them go on, slowly. A system with users is left alone. */
+export async function startDemo(node: Node, options: { signal: AbortSignal; logger: Logger }): Promise<Demo> {
+  if (!(await isEmpty(node.log))) {
+    return { welcome: ['This system is not empty: --demo leaves it as it is.'], stop: async () => undefined };
+  }
+  const stopping = new AbortController();
+  const signal = AbortSignal.any([options.signal, stopping.signal]);
+  const crowd = createCrowd(node);
+  await crowd.settle(await hashPassword(password), signal);
+  const living = live(node, crowd, signal).catch((error: unknown) => {
+    if (!signal.aborted) options.logger.error({ error: String(error) }, 'the demo has stopped');
+  });
+  return {
+    welcome: [`${people.length} people live here now. Log in as any of them, such as "${people[0]![0]}", with the password "${password}".`],
+    async stop() {
+      stopping.abort();
+      await living;
+    },
+  };
+}
+
+async function isEmpty(log: EventLog): Promise<boolean> {
+  const tail = await log.tail();
+  if (tail === undefined) return true;
+  const stop = new AbortController();
+  for await (const batch of log.subscribe('start', stop.signal)) {
+    if (batch.some((commit) => userOfStream(commit.stream) !== undefined)) return false;
+    if (batch.at(-1)!.commit >= tail.position.commit) return true;
+  }
+  return true;
+}
+
+type Crowd = ReturnType<typeof createCrowd>;
+
+function createCrowd(node: Node) {
+  // Always the same people do the same things first, so that what a newcomer sees is what the README says.
+  const random = seededRandom(1);
+  const pick = <T>(from: readonly T[]): T => from[Math.floor(random.float() * from.length)]!;
+  // The first of the list have the most followers: a crowd is never even.
+  const pickPerson = (): number => Math.floor(random.float() ** 2 * people.length);
+  const idOf = (person: number) => userIdOf(parseHandle(people[person]![0])!, node.log.namespace);
+  const tell = async (person: number, command: Command): Promise<void> => {
+    await node.commands.send(idOf(person), command);
+  };
+  const post = (person: number): Promise<void> => {
+    const text = `${pick(openings)} ${pick(subjects[people[person]![2]])}.${pick(endings)}`;
+    return tell(person, { type: 'CreatePost', postId: newPostId(node.clock, node.random), text });
+  };
+  const follow = (person: number): Promise<void> => {
+    const other = pickPerson();
+    return other === person ? Promise.resolve() : tell(person, { type: 'FollowUser', followeeId: idOf(other) });
+  };
+  const unfollow = (person: number): Promise<void> => {
+    const other = pickPerson();
+    return other === person ? Promise.resolve() : tell(person, { type: 'UnfollowUser', followeeId: idOf(other) });
+  };
+  const anybody = (): number => Math.floor(random.float() * people.length);
+  return {
+    async settle(passwordHash: string, signal: AbortSignal): Promise<void> {
+      const everybody = [...people.keys()];
+      const inTurn = (items: readonly number[], work: (person: number) => Promise<void>) => forEachInFlight(once(items), 16, signal, work);
+      await inTurn(everybody, (person) =>
+        tell(person, { type: 'RegisterUser', handle: parseHandle(people[person]![0])!, name: people[person]![1], passwordHash }),
+      );
+      await inTurn(Array.from({ length: limits.demoFollows }, anybody), follow);
+      await inTurn(Array.from({ length: limits.demoPosts }, pickPerson), post);
+    },
+    act(): Promise<void> {
+      const dice = random.float();
+      if (dice < 0.8) return post(pickPerson());
+      return dice < 0.95 ? follow(anybody()) : unfollow(anybody());
+    },
+  };
+}
+
+async function live(node: Node, crowd: Crowd, signal: AbortSignal): Promise<void> {
+  for (let acts = 0; acts < limits.demoActsMax && !signal.aborted; acts++) {
+    await node.clock.sleep(limits.demoActEveryMs * (0.5 + node.random.float()), signal);
+    if (!signal.aborted) await crowd.act();
+  }
+}
+
+async function* once<T>(items: readonly T[]): AsyncGenerator<readonly T[]> {
+  yield items;
+}

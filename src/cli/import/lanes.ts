@@ -1,0 +1,144 @@
+export interface LaneOptions<T, K> {
+  /** Items with the same key are worked on one after the other, in their order. */
+  readonly keyOf: (item: T) => K;
+  /** Items at work at the same time, over all keys. */
+  readonly inFlightMax: number;
+  /** Items read ahead of their turn, in search of keys that are free; a whole batch may go beyond it. */
+  readonly aheadMax: number;
+  readonly signal: AbortSignal;
+  readonly work: (item: T) => Promise<void>;
+}
+
+interface Lane<T, K> {
+  readonly key: K;
+  items: T[];
+  /** Index of the next item: those before it are done with, and let go together. */
+  next: number;
+  busy: boolean;
+  /** Neighbours among the free lanes of the same length. */
+  before: Lane<T, K> | undefined;
+  after: Lane<T, K> | undefined;
+}
+
+/** A lane lets go of what is done with when it is more than this, and more than what still waits. */
+const doneMax = 64;
+
+/**
+ * Works on the items of all batches, many at once, but for each key on one. What waits behind an item of its own key would only hold a
+ * place in which another key could go on: so it stays here until its turn. After the first failure, or when `signal` aborts, nothing
+ * is begun any more; what runs is awaited, then the failure is thrown.
+ */
+export async function forEachInLanes<T, K>(batches: AsyncIterable<readonly T[]>, options: LaneOptions<T, K>): Promise<void> {
+  const { keyOf, inFlightMax, aheadMax, signal, work } = options;
+  const lanes = new Map<K, Lane<T, K>>();
+  const free = createLongestFirst<T, K>();
+  let waiting = 0;
+  let running = 0;
+  let failed: { readonly cause: unknown } | undefined;
+  let wake = () => {};
+
+  const stopped = () => failed !== undefined || signal.aborted;
+
+  const add = (item: T): void => {
+    const key = keyOf(item);
+    let lane = lanes.get(key);
+    if (lane === undefined) lanes.set(key, (lane = { key, items: [], next: 0, busy: false, before: undefined, after: undefined }));
+    else if (!lane.busy) free.remove(lane);
+    lane.items.push(item);
+    if (!lane.busy) free.add(lane);
+    waiting++;
+  };
+
+  const begin = (): void => {
+    while (running < inFlightMax && waiting > 0 && !stopped()) {
+      const lane = free.take();
+      if (lane === undefined) return;
+      const item = taken(lane);
+      lane.busy = true;
+      waiting--;
+      running++;
+      work(item).then(
+        () => ended(lane),
+        (cause: unknown) => {
+          failed ??= { cause };
+          ended(lane);
+        },
+      );
+    }
+  };
+
+  const ended = (lane: Lane<T, K>): void => {
+    running--;
+    lane.busy = false;
+    if (lane.next < lane.items.length) free.add(lane);
+    else lanes.delete(lane.key);
+    begin();
+    wake();
+  };
+
+  const until = async (holds: () => boolean): Promise<void> => {
+    while (!holds()) await new Promise<void>((resolve) => (wake = resolve));
+  };
+
+  try {
+    for await (const batch of batches) {
+      if (stopped()) break;
+      for (const item of batch) add(item);
+      begin();
+      await until(() => waiting < aheadMax || stopped());
+    }
+    await until(() => waiting === 0 || stopped());
+  } catch (cause) {
+    failed ??= { cause };
+  }
+  await until(() => running === 0);
+  if (failed) throw failed.cause;
+  signal.throwIfAborted();
+}
+
+function taken<T, K>(lane: Lane<T, K>): T {
+  const item = lane.items[lane.next++]!;
+  if (lane.next > doneMax && lane.next * 2 > lane.items.length) {
+    lane.items = lane.items.slice(lane.next);
+    lane.next = 0;
+  }
+  return item;
+}
+
+/**
+ * The lanes in which something waits and nothing runs, by how much waits: the longest lane goes first, or it would still be on its way,
+ * alone, when all others are through. Lanes of one length are chained, so that each can be taken out at once.
+ */
+function createLongestFirst<T, K>() {
+  const firstOfLength: (Lane<T, K> | undefined)[] = [];
+  let longest = 0;
+  const lengthOf = (lane: Lane<T, K>) => lane.items.length - lane.next;
+
+  const remove = (lane: Lane<T, K>): void => {
+    const { before, after } = lane;
+    if (before === undefined) firstOfLength[lengthOf(lane)] = after;
+    else before.after = after;
+    if (after !== undefined) after.before = before;
+    lane.before = undefined;
+    lane.after = undefined;
+  };
+
+  return {
+    remove,
+    add(lane: Lane<T, K>): void {
+      const length = lengthOf(lane);
+      while (firstOfLength.length <= length) firstOfLength.push(undefined);
+      const after = firstOfLength[length];
+      if (after !== undefined) after.before = lane;
+      lane.after = after;
+      firstOfLength[length] = lane;
+      longest = Math.max(longest, length);
+    },
+    take(): Lane<T, K> | undefined {
+      while (longest > 0 && firstOfLength[longest] === undefined) longest--;
+      const lane = firstOfLength[longest];
+      if (lane !== undefined) remove(lane);
+      return lane;
+    },
+  };
+}

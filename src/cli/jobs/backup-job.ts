@@ -1,0 +1,72 @@
+import { access, mkdir, open, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { logFileName, openLmdbLog } from '../../events/lmdb-log.ts';
+import { formatPosition } from '../../events/position.ts';
+import type { Node } from '../../node.ts';
+import { pack, refuseToReplace } from '../backup/archive.ts';
+import { type Manifest, createManifest, manifestName } from '../backup/manifest.ts';
+import { saveSessions, savedSessionsName } from '../backup/saved-sessions.ts';
+import { JobFailed } from '../control-protocol.ts';
+import type { JobContext } from '../control-server.ts';
+import { onlyArguments, pathArgument, switchArgument, wrong } from './job-arguments.ts';
+
+/** Copies the log and the sessions into one file while everything goes on. Sessions come first: then the log knows every user that has one. */
+export async function backupJob(node: Node, given: Readonly<Record<string, unknown>>, context: JobContext): Promise<Manifest> {
+  onlyArguments(given, ['file', 'force']);
+  const file = pathArgument(given, 'file');
+  if (file === undefined) throw wrong('file', 'is needed');
+  const replace = switchArgument(given, 'force');
+  if (!replace && (await exists(file))) refuseToReplace(file)({ code: 'EEXIST' });
+
+  const folder = `${file}.partial-${process.pid}`;
+  await mkdir(folder, { mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
+    const reason = {
+      ENOENT: 'its folder does not exist',
+      EACCES: 'this user may not write there',
+      EROFS: 'the file system can only be read',
+      EEXIST: 'another backup is writing it',
+    }[cause.code ?? ''];
+    throw reason === undefined ? cause : new JobFailed('BACKUP_FILE', `${file} cannot be written: ${reason}`, { cause });
+  });
+  const step = (phase: string): void => {
+    context.signal.throwIfAborted();
+    context.report({ phase, done: 0, total: 0, unit: 'files' });
+  };
+  try {
+    step('saving sessions');
+    const sessionsFile = await open(join(folder, savedSessionsName), 'wx', 0o600);
+    const sessions = await saveSessions(node.database, sessionsFile).finally(() => sessionsFile.close());
+    step('copying the log');
+    await node.log.backup(join(folder, logFileName));
+    step('checking the copy');
+    const about = await look(folder, node);
+    const manifest = await createManifest({ createdAt: new Date(node.clock.now()).toISOString(), ...about, sessions }, [
+      join(folder, logFileName),
+      join(folder, savedSessionsName),
+    ]);
+    await writeFile(join(folder, manifestName), `${JSON.stringify(manifest, null, 2)}\n`);
+    step('packing');
+    await pack(folder, [manifestName, logFileName, savedSessionsName], file, { replace, signal: context.signal });
+    return manifest;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Opens the copy as a log: what cannot be opened is no backup. */
+async function look(folder: string, node: Node): Promise<Pick<Manifest, 'logId' | 'commits' | 'position'>> {
+  const copy = await openLmdbLog({ directory: folder, readOnly: true, random: node.random, logger: node.logger });
+  try {
+    const tail = await copy.tail();
+    return { logId: copy.id, commits: copy.commitCount, position: tail === undefined ? null : formatPosition(tail.position) };
+  } finally {
+    await copy.close();
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,57 @@
+import { formatPosition } from '../../events/position.ts';
+import { limits } from '../../limits.ts';
+import type { Node } from '../../node.ts';
+import { readinessOf } from '../../readiness.ts';
+import type { JobContext } from '../control-server.ts';
+
+export interface StatusReport {
+  /** Nothing has stopped and nothing is far behind. */
+  readonly healthy: boolean;
+  readonly node: {
+    readonly id: string;
+    readonly pid: number;
+    readonly roles: readonly string[];
+    readonly startedAt: string;
+    readonly uptimeSeconds: number;
+  };
+  readonly gateway: { readonly url: string; readonly subscribers: number } | null;
+  readonly transport: { readonly name: string; readonly connected: boolean };
+  readonly log: { readonly id: string; readonly commits: number; readonly position: string | null };
+  readonly actors: { readonly active: number; readonly waiting: number; readonly commandsPerSecond: number };
+  readonly projections: readonly {
+    readonly name: string;
+    readonly position: string | null;
+    readonly lagCommits: number;
+    readonly eventsPerSecond: number;
+    readonly rebuilding: boolean;
+    readonly stoppedBy: string | null;
+  }[];
+}
+
+export async function statusJob(node: Node, context: JobContext): Promise<StatusReport> {
+  const { clock, metrics } = node;
+  const [before, begun] = [await sum(metrics.commands), clock.monotonicMs()];
+  await clock.sleep(limits.statusSampleMs, context.signal);
+  const commandsPerSecond = ((await sum(metrics.commands)) - before) / ((clock.monotonicMs() - begun) / 1000);
+  const tail = await node.log.tail();
+  const projections = await Promise.all(node.projections.map((projection) => projection.status()));
+  return {
+    healthy: (await readinessOf(node)).ready,
+    node: {
+      id: node.id,
+      pid: process.pid,
+      roles: node.roles,
+      startedAt: new Date(node.startedAt).toISOString(),
+      uptimeSeconds: (clock.now() - node.startedAt) / 1000,
+    },
+    gateway: node.url === undefined ? null : { url: node.url, subscribers: await sum(metrics.subscribers) },
+    transport: { name: node.transport.name, connected: node.transport.connected() },
+    log: { id: node.log.id, commits: node.log.commitCount, position: tail === undefined ? null : formatPosition(tail.position) },
+    actors: { active: node.actors?.activeActors ?? 0, waiting: await sum(metrics.mailboxDepth), commandsPerSecond },
+    projections: projections.map((projection) => ({ ...projection, position: projection.position && formatPosition(projection.position) })),
+  };
+}
+
+async function sum(metric: { get(): Promise<{ values: readonly { value: number }[] }> }): Promise<number> {
+  return (await metric.get()).values.reduce((total, { value }) => total + value, 0);
+}

@@ -1,0 +1,63 @@
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { readConfig } from '../config.ts';
+import { logFolder, openDataDirectory, unfinishedRestore } from '../data-directory.ts';
+import { logFileName, openLmdbLog } from '../events/lmdb-log.ts';
+import { createLogger } from '../logger.ts';
+import { systemRandom } from '../random.ts';
+import type { Arguments, CommandSpec } from './arguments.ts';
+import { sync, unpack } from './backup/archive.ts';
+import { type Manifest, damaged, manifestName, verifyManifest } from './backup/manifest.ts';
+import { savedSessionsName } from './backup/saved-sessions.ts';
+import type { CommandContext } from './command-line.ts';
+
+export const spec: CommandSpec = {
+  name: 'restore',
+  summary: 'Make a data directory of a backup. The directory must be empty or not exist; it is never overwritten.',
+  positionals: [{ name: 'FILE', says: 'written by starling backup' }],
+  settings: ['data', 'logLevel'],
+  notes: ['The next start builds the read models anew from the log.'],
+};
+
+export async function run(given: Arguments, { terminal }: CommandContext): Promise<number> {
+  const config = readConfig(given.flags);
+  const directory = await openDataDirectory(config.dataDirectory, { forRestore: true });
+  try {
+    // While this folder is there, the directory is one that a restore has not finished, and nothing starts on it.
+    const folder = directory.inside(unfinishedRestore);
+    const log = directory.inside(logFolder);
+    await Promise.all([folder, log, directory.inside(savedSessionsName)].map((path) => rm(path, { recursive: true, force: true })));
+    await mkdir(folder, { mode: 0o700 });
+    let manifest: Manifest;
+    try {
+      await unpack(resolve(given.positionals[0]!), folder, [manifestName, logFileName, savedSessionsName]);
+      manifest = await verifyManifest(folder, [logFileName, savedSessionsName]);
+      await verifyLog(folder, manifest, config.logLevel);
+    } catch (error) {
+      await rm(folder, { recursive: true, force: true });
+      throw error;
+    }
+    await Promise.all([logFileName, savedSessionsName].map((name) => sync(join(folder, name))));
+    await mkdir(log, { mode: 0o700 });
+    await rename(join(folder, savedSessionsName), directory.inside(savedSessionsName));
+    await rename(join(folder, logFileName), join(log, logFileName));
+    await sync(log);
+    await rm(folder, { recursive: true, force: true });
+    await sync(directory.path);
+    terminal.print(
+      `Restored ${manifest.commits.toLocaleString('en-US')} commits and ${manifest.sessions.toLocaleString('en-US')} sessions of ${manifest.createdAt} to ${directory.path}.`,
+    );
+    return 0;
+  } finally {
+    await directory.release();
+  }
+}
+
+async function verifyLog(folder: string, manifest: Manifest, logLevel: Parameters<typeof createLogger>[0]): Promise<void> {
+  const log = await openLmdbLog({ directory: folder, readOnly: true, random: systemRandom, logger: createLogger(logLevel) });
+  try {
+    if (log.id !== manifest.logId || log.commitCount !== manifest.commits) throw damaged('the log is not the one of the manifest');
+  } finally {
+    await log.close();
+  }
+}

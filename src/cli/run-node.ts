@@ -1,0 +1,46 @@
+import type { Config } from '../config.ts';
+import { openDataDirectory } from '../data-directory.ts';
+import type { Logger } from '../logger.ts';
+import type { Node, Role } from '../node.ts';
+import { loadSavedSessions } from './backup/saved-sessions.ts';
+import { serveControl } from './control-server.ts';
+import { createJobs } from './jobs.ts';
+
+/** A node in this process that holds the data directory and answers on its control socket. */
+export interface OwnNode {
+  readonly node: Node;
+  readonly runJob: ReturnType<typeof createJobs>;
+  /** Stops in reverse order and lets go of the data directory. */
+  stop(): Promise<void>;
+}
+
+export async function runNode(config: Config, roles: readonly Role[], logger: Logger): Promise<OwnNode> {
+  const directory = await openDataDirectory(config.dataDirectory);
+  let node: Node | undefined;
+  try {
+    // Loaded only now, so that a directory which cannot be used is told at once.
+    const { startNode } = await import('../node.ts');
+    node = await startNode(config, {
+      roles,
+      directory,
+      logger,
+      beforeServing: (database) => loadSavedSessions(directory, database, logger),
+    });
+    const runJob = createJobs(node);
+    const control = await serveControl(directory.controlSocket, runJob, { logger });
+    const started = node;
+    return {
+      node: started,
+      runJob,
+      async stop() {
+        await control.close();
+        await started.stop();
+        await directory.release();
+      },
+    };
+  } catch (error) {
+    await node?.stop();
+    await directory.release();
+    throw error;
+  }
+}

@@ -1,0 +1,167 @@
+import { isAbsolute, resolve } from 'node:path';
+import { parseTrustedProxies } from './gateway/client-address.ts';
+import type { LogLevel } from './logger.ts';
+import { logLevels } from './logger.ts';
+
+/** What the operator decides. Only this file reads the environment. */
+export interface Config {
+  /** Absolute path. */
+  readonly dataDirectory: string;
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** An existing PostgreSQL instead of the embedded one; holds a password, so it is never shown. */
+  readonly databaseUrl: string | undefined;
+  /** NATS instead of the in-process transport: one or more servers; may hold a password, so it is never shown. */
+  readonly natsUrl: readonly string[] | undefined;
+  /** Keeps systems apart that share one NATS; undefined: the id of the log, which no two systems share. */
+  readonly space: string | undefined;
+  readonly logLevel: LogLevel;
+  /** Name of the run in the statistics. */
+  readonly label: string;
+  /** Reverse proxies, as addresses and networks, whose X-Forwarded-For is believed; by default none. */
+  readonly trustedProxies: readonly string[];
+}
+
+/** A setting with a value that cannot be used: the message names it, says what is wrong, and what is allowed. */
+export class ConfigError extends Error {
+  readonly code = 'CONFIG_INVALID';
+  override readonly name = 'ConfigError';
+}
+
+export interface Setting {
+  readonly environment: string;
+  /** Absent for what holds a password: flags are visible to every user of the machine. */
+  readonly flag?: string;
+  readonly placeholder: string;
+  readonly says: string;
+}
+
+/** Every setting; `--help` and the README list these. A flag goes before the environment. */
+export const settings = {
+  data: { environment: 'STARLING_DATA', flag: 'data', placeholder: 'DIR', says: 'data directory (default ./data)' },
+  port: {
+    environment: 'STARLING_PORT',
+    flag: 'port',
+    placeholder: 'PORT',
+    says: 'port of the gateway; 0 takes any free one (default 8080)',
+  },
+  host: {
+    environment: 'STARLING_HOST',
+    flag: 'host',
+    placeholder: 'HOST',
+    says: 'address to listen on (default 127.0.0.1; 0.0.0.0 for all)',
+  },
+  logLevel: {
+    environment: 'STARLING_LOG_LEVEL',
+    flag: 'log-level',
+    placeholder: 'LEVEL',
+    says: `least level that is logged: ${logLevels.join(', ')}`,
+  },
+  label: { environment: 'STARLING_LABEL', flag: 'label', placeholder: 'TEXT', says: 'name of this run in the statistics (default "run")' },
+  space: {
+    environment: 'STARLING_SPACE',
+    flag: 'space',
+    placeholder: 'NAME',
+    says: 'keeps systems apart on a shared NATS (default: the id of the log)',
+  },
+  trustProxy: {
+    environment: 'STARLING_TRUST_PROXY',
+    flag: 'trust-proxy',
+    placeholder: 'LIST',
+    says: 'reverse proxies whose X-Forwarded-For is believed: addresses and networks such as 127.0.0.1,10.0.0.0/8 (default: none)',
+  },
+  database: { environment: 'DATABASE_URL', placeholder: 'URL', says: 'an existing PostgreSQL instead of the embedded one' },
+  nats: { environment: 'NATS_URL', placeholder: 'URL', says: 'NATS as the transport; several servers with commas between' },
+} as const satisfies Record<string, Setting>;
+export type SettingName = keyof typeof settings;
+
+/** `flags` by the name of the setting. `interactive`: somebody watches standard error, so that it should show little. @throws {ConfigError} */
+export function readConfig(
+  flags: Partial<Record<SettingName, string | undefined>> = {},
+  environment: NodeJS.ProcessEnv = process.env,
+  interactive = process.stderr.isTTY,
+): Config {
+  const raw = (name: SettingName): string | undefined => flags[name] ?? (environment[settings[name].environment] || undefined);
+  const wrong = (name: SettingName, what: string): ConfigError => {
+    const setting: Setting = settings[name];
+    return new ConfigError(
+      `${flags[name] === undefined || setting.flag === undefined ? setting.environment : `--${setting.flag}`}: ${what}`,
+    );
+  };
+
+  const data = raw('data') ?? './data';
+  if (data.trim() === '' || data.includes('\0')) throw wrong('data', 'the path of a folder is wanted');
+
+  const portText = raw('port') ?? '8080';
+  const port = /^\d{1,5}$/.test(portText) ? Number(portText) : Number.NaN;
+  if (!(port <= 65_535)) throw wrong('port', `"${portText}" is not a port: a whole number from 0 (any free one) to 65535 is`);
+
+  const host = raw('host') ?? '127.0.0.1';
+  if (!/^[A-Za-z0-9.:%_-]{1,253}$/.test(host))
+    throw wrong('host', `"${host}" is not an address to listen on: a name or an IP address is, such as 127.0.0.1, ::1 or 0.0.0.0`);
+
+  const levelText = raw('logLevel') ?? (interactive ? 'warn' : 'info');
+  const logLevel = logLevels.find((level) => level === levelText);
+  if (logLevel === undefined) throw wrong('logLevel', `"${levelText}" is not a level: ${logLevels.join(', ')} are`);
+
+  const label = raw('label') ?? 'run';
+  if (!/^[^\p{C}]{1,100}$/u.test(label)) throw wrong('label', '1 to 100 printable characters are wanted');
+
+  const space = raw('space');
+  if (space !== undefined && !/^[A-Za-z0-9_-]{1,64}$/.test(space))
+    throw wrong('space', `"${space}" is no name of a space: 1 to 64 of A-Z a-z 0-9 _ - are`);
+
+  const trustedProxies =
+    raw('trustProxy')
+      ?.split(',')
+      .map((entry) => entry.trim()) ?? [];
+  try {
+    parseTrustedProxies(trustedProxies);
+  } catch (cause) {
+    throw wrong('trustProxy', (cause as Error).message);
+  }
+
+  // The values below may hold passwords: no error repeats them.
+  const databaseUrl = raw('database');
+  if (databaseUrl !== undefined && !/^postgres(ql)?:$/.test(protocolOf(databaseUrl))) {
+    throw wrong('database', 'not the address of a PostgreSQL: postgresql://USER:PASSWORD@HOST:PORT/DATABASE is the form');
+  }
+  const natsUrl = raw('nats')
+    ?.split(',')
+    .map((url) => url.trim());
+  if (natsUrl?.some((url) => !/^(nats|tls):$/.test(protocolOf(url)))) {
+    throw wrong(
+      'nats',
+      'not the address of a NATS server: nats://HOST:4222 or tls://USER:PASSWORD@HOST:4222 is the form, several with commas between',
+    );
+  }
+  return {
+    dataDirectory: isAbsolute(data) ? data : resolve(data),
+    host,
+    port,
+    databaseUrl,
+    natsUrl,
+    space,
+    logLevel,
+    label,
+    trustedProxies,
+  };
+}
+
+/** Colours and moving bars only where somebody sees them and has not asked for quiet (https://no-color.org). */
+export function readTerminalPreferences(environment: NodeJS.ProcessEnv = process.env): {
+  readonly color: boolean;
+  readonly motion: boolean;
+} {
+  const dumb = environment['TERM'] === 'dumb';
+  return { color: !environment['NO_COLOR'] && !dumb, motion: !dumb && !environment['CI'] };
+}
+
+function protocolOf(text: string): string {
+  try {
+    return new URL(text).protocol;
+  } catch {
+    return '';
+  }
+}

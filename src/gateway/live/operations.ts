@@ -1,0 +1,117 @@
+import { GraphQLError, createSourceEventStream, getOperationAST } from 'graphql';
+import type { ExecutionArgs, ExecutionResult, FormattedExecutionResult, GraphQLFormattedError, GraphQLSchema } from 'graphql';
+import { limits } from '../../limits.ts';
+import type { GatewayServices } from '../context.ts';
+import { createContext } from '../create-context.ts';
+import { prepareDocument } from '../documents.ts';
+import { apiError, badUserInput, createErrorMask } from '../errors.ts';
+import type { GraphqlRequest } from '../graphql-request.ts';
+import { checkComplexity } from '../query-limits.ts';
+import type { Connection } from './connection.ts';
+import { createExecutions } from './executions.ts';
+import type { LiveFeed } from './live-feed.ts';
+import { LiveStream } from './live-stream.ts';
+import { PendingOperation } from './operation.ts';
+import type { Pushed } from './pushed.ts';
+import { createSocketSink } from './socket-sink.ts';
+
+/** What a subscription needs besides what GraphQL needs. */
+interface OperationArgs extends ExecutionArgs {
+  readonly client: { readonly connection: Connection; readonly id: string; readonly request: GraphqlRequest };
+}
+
+/** The source of a subscription could not be made: what the client is told, all of it. */
+class RequestFailed extends Error {
+  override readonly name = 'RequestFailed';
+  readonly errors: readonly GraphQLError[];
+  constructor(errors: readonly GraphQLError[]) {
+    super('the request failed');
+    this.errors = errors;
+  }
+}
+
+/** Operations over a WebSocket, held to the same limits as those over HTTP. */
+export function createOperations(options: { schema: GraphQLSchema; services: GatewayServices; liveFeed: LiveFeed }) {
+  const { schema, services, liveFeed } = options;
+  const maskError = createErrorMask(services);
+  const executions = createExecutions({ maskError, createAnonymousContext: () => createContext(services, null, '') });
+
+  /** `running`: operations of the connection, this one among them. Errors are the answer to a request that is not executed. */
+  function prepare(connection: Connection, id: string, request: GraphqlRequest, running: number): OperationArgs | readonly GraphQLError[] {
+    try {
+      if (running > limits.subscriptionsPerSocketMax) {
+        const message = `A connection has at most ${limits.subscriptionsPerSocketMax} operations at the same time. Complete one, or open another connection.`;
+        throw apiError('RATE_LIMITED', message, { retryAfterMs: limits.retryAfterUnavailableMs });
+      }
+      const prepared = prepareDocument(schema, request.query);
+      if ('errors' in prepared) return prepared.errors;
+      const { document, measures } = prepared;
+      const { operationName, variables } = request;
+      if (!getOperationAST(document, operationName))
+        throw badUserInput('The document has no such operation, or several and "operationName" names none.');
+      checkComplexity(measures, operationName, variables);
+      const contextValue = createContext(services, connection.session, connection.address);
+      return { schema, document, variableValues: variables, operationName, contextValue, client: { connection, id, request } };
+    } catch (error) {
+      if (error instanceof GraphQLError) return [error];
+      throw error;
+    }
+  }
+
+  async function subscribe(args: OperationArgs): Promise<PendingOperation> {
+    const stream = await openStream(args);
+    const { connection, id, request } = args.client;
+    const { session, address } = connection;
+    const operation = new PendingOperation(() => stream.end());
+    const group = executions.join({
+      args,
+      source: request.query,
+      viewerId: session?.userId ?? null,
+      createContext: () => createContext(services, session, address),
+    });
+    const field = fieldOf(args);
+    stream.attach(createSocketSink({ connection, id, group, operation, maskError, onPushed: () => liveFeed.pushed(field) }));
+    return operation;
+  }
+
+  return {
+    prepare,
+
+    /** Ends when the subscription does; fails with what `tell` understands. */
+    subscribe: (args: OperationArgs): PendingOperation | Promise<PendingOperation> =>
+      subscribe(args).catch((error: unknown) => {
+        const failed = new PendingOperation(() => undefined);
+        failed.fail(error instanceof Error ? error : new Error(String(error)));
+        return failed;
+      }),
+
+    /** What a client is told of the errors that its operation ended with. */
+    tell(errors: readonly GraphQLError[]): GraphQLFormattedError[] {
+      return errors.flatMap((error) => {
+        // The library wraps what a subscription failed with; errors of GraphQL itself have their place in the document.
+        const cause = error.path === undefined && error.originalError ? error.originalError : error;
+        return cause instanceof RequestFailed ? cause.errors.map((each) => maskError(each)) : [maskError(cause)];
+      });
+    },
+
+    /** The answer to a query or a mutation. */
+    format({ data, errors }: ExecutionResult): FormattedExecutionResult {
+      return errors ? { ...(data === undefined ? {} : { data }), errors: errors.map((error) => maskError(error)) } : { data: data ?? null };
+    },
+  };
+}
+
+async function openStream(args: OperationArgs): Promise<LiveStream<Pushed>> {
+  const source = await createSourceEventStream(args);
+  if (source instanceof LiveStream) return source as LiveStream<Pushed>;
+  throw new RequestFailed(('errors' in source && source.errors) || [badUserInput('The subscription selects nothing.')]);
+}
+
+/** The name of the root field. */
+function fieldOf({ document, operationName }: OperationArgs): string {
+  const selection = getOperationAST(document, operationName)?.selectionSet.selections[0];
+  return selection?.kind === 'Field' ? selection.name.value : 'other';
+}
+
+export type Operations = ReturnType<typeof createOperations>;
+export type { OperationArgs };

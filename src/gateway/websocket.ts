@@ -1,0 +1,170 @@
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { GraphQLSchema } from 'graphql';
+import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL, makeServer } from 'graphql-ws';
+import type { ServerOptions } from 'graphql-ws';
+import { WebSocketServer } from 'ws';
+import type { RawData, WebSocket } from 'ws';
+import { limits } from '../limits.ts';
+import { clientAddress } from './client-address.ts';
+import type { TrustedProxies } from './client-address.ts';
+import type { GatewayServices } from './context.ts';
+import { resolveSession } from './create-context.ts';
+import { Connection } from './live/connection.ts';
+import { startHeartbeat } from './live/heartbeat.ts';
+import type { LiveFeed } from './live/live-feed.ts';
+import { createOutbox } from './live/outbox.ts';
+import { createOperations } from './live/operations.ts';
+import type { OperationArgs, Operations } from './live/operations.ts';
+
+export interface WebSocketOptions {
+  readonly path: string;
+  readonly schema: GraphQLSchema;
+  readonly services: GatewayServices;
+  readonly liveFeed: LiveFeed;
+  /** Proxies whose word on the address of a client is taken, for rate limits; by default none. */
+  readonly trustedProxies?: TrustedProxies;
+  /** Milliseconds; for tests that do not want to wait. */
+  readonly timings?: { readonly connectionInitMs?: number; readonly pingMs?: number };
+}
+
+type ConnectionParams = Readonly<Record<string, unknown>>;
+
+/**
+ * graphql-transport-ws on a server that HTTP has already. graphql-ws runs the protocol and its close codes; the messages of subscriptions go past it,
+ * straight to the socket. Too slow a client is closed with 1013, one whose session ends with 4403, and all with 1001 when the gateway stops.
+ */
+export function attachWebSocket(server: Server, options: WebSocketOptions): { close(): Promise<void> } {
+  const { services } = options;
+  const operations = createOperations(options);
+  const protocol = makeServer(protocolOptions(services, operations, options.timings?.connectionInitMs ?? limits.connectionInitMs));
+  const sockets = new WebSocketServer({
+    noServer: true,
+    // Compression would cost each client 300 KB, and each message more than all else that is done for it.
+    perMessageDeflate: false,
+    maxPayload: limits.bodyBytesMax,
+    // One message a turn: a client that completes an operation and takes its id again at once would meet the end of the old one.
+    allowSynchronousEvents: false,
+    // Whatever is offered is accepted, so that the client can be told with 4406 what is wrong.
+    handleProtocols: (offered) => (offered.has(GRAPHQL_TRANSPORT_WS_PROTOCOL) ? GRAPHQL_TRANSPORT_WS_PROTOCOL : ([...offered][0] ?? false)),
+    // Not in the type definitions yet.
+    ...{ closeTimeout: limits.socketCloseMs },
+  });
+  const outbox = createOutbox(services.clock);
+  const heartbeat = startHeartbeat(() => sockets.clients, {
+    clock: services.clock,
+    everyMs: options.timings?.pingMs ?? limits.socketPingMs,
+  });
+
+  function upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
+    stream.on('error', () => stream.destroy());
+    if (pathOf(request) !== options.path) return refuse(stream, '404 Not Found');
+    if (sockets.clients.size >= limits.socketsMax) return refuse(stream, '503 Service Unavailable');
+    sockets.handleUpgrade(request, stream, head, (socket) => open(socket, stream, request));
+  }
+
+  function open(socket: WebSocket, stream: Duplex, request: IncomingMessage): void {
+    const address = clientAddress(request, options.trustedProxies);
+    const connection = new Connection({ socket, stream, address, outbox, onTooSlow: () => services.metrics.slowSubscribers.inc() });
+    heartbeat.watch(socket);
+    // ws closes the socket by itself, with the code of what was wrong: too large a message, a broken frame, text that is no UTF-8.
+    socket.on('error', (error) => services.logger.debug({ code: (error as { code?: string }).code }, 'a WebSocket failed'));
+    // Each ping is answered by ws itself; whoever sends them without reading the answers would fill the memory.
+    socket.on('ping', () => connection.writeOrGiveUp(undefined));
+    const closed = protocol.opened(
+      {
+        protocol: socket.protocol,
+        send: (message) => connection.writeOrGiveUp(message),
+        close: (code, reason) => socket.close(code, reason),
+        onMessage: (handle) => socket.on('message', (data, isBinary) => void receive(connection, handle, data, isBinary)),
+      },
+      connection,
+    );
+    socket.once('close', (code, reason) => void closed(code, reason.toString()).catch((error: unknown) => report(error)));
+  }
+
+  async function receive(
+    connection: Connection,
+    handle: (message: string) => Promise<void>,
+    data: RawData,
+    isBinary: boolean,
+  ): Promise<void> {
+    // Whoever was shown the door is not listened to while on the way out.
+    if (!connection.isOpen) return;
+    if (isBinary) return connection.socket.close(CloseCode.BadRequest, 'Invalid message received');
+    try {
+      // Of the three forms that ws knows, its default is a buffer.
+      await handle((data as Buffer).toString());
+    } catch (error) {
+      report(error);
+      connection.socket.close(CloseCode.InternalServerError, 'Internal server error');
+    }
+  }
+
+  function report(error: unknown): void {
+    services.logger.error({ err: error }, 'a message over a WebSocket could not be handled');
+  }
+
+  server.on('upgrade', upgrade);
+  return {
+    async close() {
+      server.off('upgrade', upgrade);
+      heartbeat.stop();
+      for (const socket of sockets.clients) socket.close(1001, 'Going away');
+      const ended = new Promise<void>((resolve) => sockets.close(() => resolve()));
+      const grace = new AbortController();
+      await Promise.race([ended, services.clock.sleep(limits.socketCloseMs, grace.signal)]);
+      grace.abort();
+      for (const socket of sockets.clients) socket.terminate();
+      await ended;
+    },
+  };
+}
+
+function protocolOptions(
+  services: GatewayServices,
+  operations: Operations,
+  connectionInitMs: number,
+): ServerOptions<ConnectionParams, Connection> {
+  return {
+    connectionInitWaitTimeout: connectionInitMs,
+    onConnect: ({ connectionParams, extra }) => signIn(services, extra, connectionParams),
+    onClose: ({ extra }) => extra.forgetSession(),
+    onSubscribe: ({ extra, subscriptions }, id, { query, variables, operationName }) =>
+      operations.prepare(
+        extra,
+        id,
+        { query, ...(variables ? { variables } : {}), ...(operationName ? { operationName } : {}) },
+        Object.keys(subscriptions).length,
+      ),
+    subscribe: (args) => operations.subscribe(args as OperationArgs),
+    onNext: (_ctx, _id, _payload, _args, result) => operations.format(result),
+    onError: (_ctx, _id, _payload, errors) => operations.tell(errors),
+  };
+}
+
+/** False is 4403. Without a token one is signed out; with one that opens no session one is refused, so as to notice. */
+async function signIn(services: GatewayServices, connection: Connection, params: ConnectionParams | undefined): Promise<boolean> {
+  const authorization = params?.['authorization'] ?? params?.['Authorization'];
+  if (authorization === undefined || authorization === null) return true;
+  if (typeof authorization !== 'string') return false;
+  try {
+    const session = await resolveSession(services, authorization);
+    // It may have gone in the meantime.
+    if (session === null || !connection.isOpen) return session === null;
+    connection.session = session;
+    connection.forgetSession = services.sessions.onEnd(session, () => connection.socket.close(CloseCode.Forbidden, 'Forbidden'));
+    return true;
+  } catch (error) {
+    if ((error as { extensions?: { code?: string } }).extensions?.code === 'UNAUTHENTICATED') return false;
+    throw error;
+  }
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '').split('?', 1)[0] ?? '';
+}
+
+function refuse(stream: Duplex, status: string): void {
+  stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}

@@ -1,0 +1,98 @@
+import type { Clock } from '../clock.ts';
+import { comparePositions } from '../events/position.ts';
+import type { Position } from '../events/position.ts';
+import { limits } from '../limits.ts';
+import type { ProjectionName, ReadModel } from './read-model.ts';
+
+/** Read-your-writes: one poller per process, that runs only while somebody waits. */
+export interface CaughtUp {
+  /** True once all of `projections` have applied every event up to `position`; false after `timeoutMs`. */
+  waitFor(projections: readonly ProjectionName[], position: Position, timeoutMs: number): Promise<boolean>;
+  /** A hint from a projection in the same process where it stands now: saves a poll. */
+  advanced(projection: ProjectionName, position: Position): void;
+  /** The database may have crashed and lost what projections had done last: nothing counts until it is read or told again. */
+  forget(): void;
+  /** Whoever still waits gets false. */
+  close(): void;
+}
+
+interface Waiter {
+  readonly projections: readonly ProjectionName[];
+  readonly position: Position;
+  readonly deadline: number;
+  readonly answer: (reached: boolean) => void;
+}
+
+export function createCaughtUp(options: { readModel: Pick<ReadModel, 'position'>; clock: Clock }): CaughtUp {
+  const { readModel, clock } = options;
+  const known = new Map<ProjectionName, Position>();
+  // A projection that runs in this process tells by itself; it is asked seldom, in case it moves elsewhere.
+  const hinted = new Set<ProjectionName>();
+  const waiters = new Set<Waiter>();
+  const closing = new AbortController();
+  let polling = false;
+
+  const reached = (projections: readonly ProjectionName[], position: Position) =>
+    projections.every((projection) => {
+      const at = known.get(projection);
+      return at !== undefined && comparePositions(at, position) >= 0;
+    });
+
+  const answer = (waiter: Waiter, outcome: boolean) => {
+    waiters.delete(waiter);
+    waiter.answer(outcome);
+  };
+
+  const answerReached = () => {
+    for (const waiter of waiters) if (reached(waiter.projections, waiter.position)) answer(waiter, true);
+  };
+
+  const askAll = async () => {
+    const wanted = new Set([...waiters].flatMap(({ projections }) => projections));
+    for (const projection of wanted) {
+      // A database that is away is no answer: whoever waits goes on waiting, within the time-out.
+      const before = known.get(projection);
+      const position = await readModel.position(projection).catch(() => null);
+      // A hint that came meanwhile is newer.
+      if (position !== null && known.get(projection) === before) known.set(projection, position);
+    }
+    return [...wanted].every((projection) => hinted.has(projection));
+  };
+
+  const poll = async () => {
+    polling = true;
+    // Most are told by a hint before the first poll.
+    let pauseMs: number = hinted.size > 0 ? limits.caughtUpHintedPollMs : 0;
+    while (waiters.size > 0 && !closing.signal.aborted) {
+      const now = clock.monotonicMs();
+      const untilDeadline = Math.min(...[...waiters].map(({ deadline }) => deadline - now));
+      await clock.sleep(Math.max(0, Math.min(pauseMs, untilDeadline)), closing.signal);
+      if (waiters.size === 0) break;
+      const allHinted = await askAll();
+      pauseMs = allHinted ? limits.caughtUpHintedPollMs : limits.caughtUpPollMs;
+      answerReached();
+      const later = clock.monotonicMs();
+      for (const waiter of waiters) if (later >= waiter.deadline) answer(waiter, false);
+    }
+    polling = false;
+    for (const waiter of waiters) answer(waiter, false);
+  };
+
+  return {
+    waitFor: (projections, position, timeoutMs) => {
+      if (reached(projections, position)) return Promise.resolve(true);
+      if (closing.signal.aborted) return Promise.resolve(false);
+      return new Promise((resolve) => {
+        waiters.add({ projections, position, deadline: clock.monotonicMs() + timeoutMs, answer: resolve });
+        if (!polling) void poll();
+      });
+    },
+    advanced: (projection, position) => {
+      hinted.add(projection);
+      known.set(projection, position);
+      answerReached();
+    },
+    forget: () => known.clear(),
+    close: () => closing.abort(),
+  };
+}

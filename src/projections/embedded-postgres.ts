@@ -1,0 +1,225 @@
+import type { ChildProcess } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { Clock } from '../clock.ts';
+import { limits } from '../limits.ts';
+import type { Logger } from '../logger.ts';
+import { folderForSocket } from '../socket-path.ts';
+import { explainFailure, findPostgresBinaries, spawnUnprivileged } from './postgres-binaries.ts';
+import type { PostgresBinaries } from './postgres-binaries.ts';
+import { stopOrphan, stopPostmaster } from './postgres-orphan.ts';
+
+export interface EmbeddedPostgres {
+  /** `host` is the folder of the Unix socket, which its owner alone can open; there is no TCP port. */
+  readonly connection: { readonly host: string; readonly user: string; readonly database: string };
+  /** Of the server that runs now; it changes when the server had to be restarted. */
+  pid(): number | undefined;
+  /** How often the server died by itself and was started again. */
+  restarts(): number;
+  /** Ends sessions, shuts down and waits for the end, by force if need be. */
+  stop(): Promise<void>;
+}
+
+// fsync and synchronous_commit stay on: sessions live here too. No replication, no parallel workers: one machine, short queries.
+const settings: Readonly<Record<string, string>> = {
+  listen_addresses: '',
+  unix_socket_permissions: '0700',
+  max_connections: '60',
+  shared_buffers: '128MB',
+  effective_cache_size: '1GB',
+  work_mem: '16MB',
+  maintenance_work_mem: '128MB',
+  wal_level: 'minimal',
+  max_wal_senders: '0',
+  max_wal_size: '1GB',
+  checkpoint_timeout: '15min',
+  // Index-only scans, which timelines live on, need pages that a vacuum has seen.
+  autovacuum_naptime: '15s',
+  jit: 'off',
+  io_method: 'sync',
+  max_parallel_workers_per_gather: '0',
+  max_logical_replication_workers: '0',
+  max_worker_processes: '2',
+  random_page_cost: '1.1',
+  // Statements and details would put what users wrote into a log.
+  log_min_error_statement: 'panic',
+  log_error_verbosity: 'terse',
+  log_min_messages: 'warning',
+  log_checkpoints: 'off',
+};
+
+/**
+ * Runs a real PostgreSQL of our own below `directory` (`cluster/` holds its files). The caller holds the lock of the data directory: a server that
+ * is found running in there is taken for an orphan and stopped.
+ * @throws {Error} with a cure, when it cannot be initialised or started.
+ */
+export async function startEmbeddedPostgres(options: { directory: string; logger: Logger; clock: Clock }): Promise<EmbeddedPostgres> {
+  const { logger, clock } = options;
+  const directory = resolve(options.directory);
+  const cluster = join(directory, 'cluster');
+  const binaries = await findPostgresBinaries();
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const host = await createSocketFolder(directory);
+  await initialise(binaries, cluster);
+  await stopOrphan(cluster, host, { clock, logger });
+
+  let running = await startServer(binaries, cluster, host, clock);
+  let restarts = 0;
+  let stopping = false;
+  let restarting: Promise<void> = Promise.resolve();
+  const recentDeaths: number[] = [];
+
+  const superviseFrom = (server: Server) => {
+    void server.exited.then(() => {
+      if (stopping) return;
+      logger.error({ pid: server.pid, output: server.output() }, 'PostgreSQL ended by itself');
+      restarting = restart();
+    });
+  };
+  const restart = async () => {
+    const now = clock.monotonicMs();
+    recentDeaths.push(now);
+    while (recentDeaths[0]! < now - limits.postgresRestartWindowMs) recentDeaths.shift();
+    if (recentDeaths.length > limits.postgresRestartsMax) {
+      logger.error({ deaths: recentDeaths.length }, 'PostgreSQL keeps ending: it is not started again; restart Starling');
+      return;
+    }
+    try {
+      await stopOrphan(cluster, host, { clock, logger });
+      running = await startServer(binaries, cluster, host, clock);
+      restarts += 1;
+      logger.warn({ pid: running.pid, restarts }, 'PostgreSQL started again');
+      if (stopping) return;
+      superviseFrom(running);
+    } catch (cause) {
+      logger.error({ error: String(cause) }, 'PostgreSQL could not be started again');
+      await clock.sleep(limits.postgresRestartPauseMs);
+      if (!stopping) await restart();
+    }
+  };
+  superviseFrom(running);
+
+  return {
+    connection: { host, user: 'starling', database: 'postgres' },
+    pid: () => running.pid,
+    restarts: () => restarts,
+    stop: async () => {
+      stopping = true;
+      await restarting;
+      if (!running.hasExited()) await stopPostmaster(running.pid, clock, running.hasExited);
+    },
+  };
+}
+
+async function createSocketFolder(directory: string): Promise<string> {
+  const preferred = join(directory, 'socket');
+  const folder = await folderForSocket(preferred, '.s.PGSQL.5432');
+  if (folder !== preferred) return folder;
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await chmod(folder, 0o700);
+  return folder;
+}
+
+/** Creates the files of a new server beside their place and moves them there when all are on disk: a half-made one is never mistaken for a whole. */
+async function initialise(binaries: PostgresBinaries, cluster: string): Promise<void> {
+  if (await exists(join(cluster, 'PG_VERSION'))) {
+    const found = (await readFile(join(cluster, 'PG_VERSION'), 'utf8')).trim();
+    if (found !== postgresMajor) {
+      throw new Error(
+        `${cluster} was made by PostgreSQL ${found}, and this Starling brings ${postgresMajor}: move that folder away and start again; ` +
+          'everything that can be read is built anew from the log, only sessions end',
+      );
+    }
+    return;
+  }
+  await removeUnfinished(cluster);
+  // A folder of its own for each attempt: the initdb of a process that was killed runs on, and removes what it worked in when it fails.
+  const unfinished = await mkdtemp(`${cluster}.unfinished-`);
+  // The built-in locale is the same on every system, with or without locales installed.
+  const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
+  await run(binaries.initdb, ['-D', unfinished, ...locale, '--no-sync', '--auth=trust', '--username=starling'], 'initdb failed');
+  await run(binaries.initdb, ['-D', unfinished, '--sync-only'], 'initdb failed to sync');
+  await rm(cluster, { recursive: true, force: true });
+  await rename(unfinished, cluster);
+}
+
+const postgresMajor = '18';
+
+/** What killed attempts left behind. One that is still being written to may resist: the next start removes it. */
+async function removeUnfinished(cluster: string): Promise<void> {
+  for (const name of await readdir(dirname(cluster))) {
+    if (!name.startsWith(`${basename(cluster)}.unfinished`)) continue;
+    await rm(join(dirname(cluster), name), { recursive: true, force: true }).catch(() => undefined);
+  }
+}
+
+async function run(binary: string, args: readonly string[], what: string): Promise<void> {
+  const child = spawnUnprivileged(binary, args);
+  const output = collectOutput(child);
+  const code = await new Promise<number | null>((resolvePromise, reject) => {
+    child.once('error', (cause) => reject(explainFailure(what, '', cause)));
+    child.once('close', resolvePromise);
+  });
+  if (code !== 0) throw explainFailure(what, output());
+}
+
+interface Server {
+  readonly pid: number;
+  readonly exited: Promise<void>;
+  hasExited(): boolean;
+  output(): string;
+}
+
+/** Starts the server and waits until it accepts connections. Tries again while the processes of one that was killed are still going away. */
+async function startServer(binaries: PostgresBinaries, cluster: string, host: string, clock: Clock): Promise<Server> {
+  const deadline = clock.monotonicMs() + limits.postgresStartMs;
+  const all = Object.entries({ ...settings, unix_socket_directories: host });
+  const args = ['-D', cluster, ...all.flatMap(([name, value]) => ['-c', `${name}=${value}`])];
+  for (;;) {
+    const child = spawnUnprivileged(binaries.postgres, args);
+    const output = collectOutput(child);
+    let failure: unknown;
+    let ended = false;
+    const exited = new Promise<void>((resolvePromise) => {
+      child.once('error', (cause) => {
+        failure = cause;
+        ended = true;
+        resolvePromise();
+      });
+      child.once('exit', () => {
+        ended = true;
+        resolvePromise();
+      });
+    });
+    while (!ended && clock.monotonicMs() < deadline) {
+      if (await isReady(cluster, child.pid)) return { pid: child.pid!, exited, hasExited: () => ended, output };
+      await clock.sleep(5);
+    }
+    if (!ended && child.pid !== undefined) await stopPostmaster(child.pid, clock, () => ended);
+    if (clock.monotonicMs() >= deadline || !output().includes('still in use'))
+      throw explainFailure('PostgreSQL did not start', output(), failure);
+    await clock.sleep(50);
+  }
+}
+
+/** As `pg_ctl` sees it: the lock file names our process, and its last line says that it is ready. */
+async function isReady(cluster: string, pid: number | undefined): Promise<boolean> {
+  const lines = (await readFile(join(cluster, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n');
+  return Number(lines[0]) === pid && lines[7]?.trim() === 'ready';
+}
+
+/** The end of what a child wrote to standard error, bounded. */
+function collectOutput(child: ChildProcess): () => string {
+  let text = '';
+  child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+    text = (text + chunk).slice(-limits.postgresOutputCharsMax);
+  });
+  return () => text;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}

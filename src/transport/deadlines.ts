@@ -1,0 +1,56 @@
+import type { Clock } from '../clock.ts';
+
+/** Time-outs of many requests over one timer: most are cancelled within a millisecond, and a timer for each would cost more than the request. */
+export interface Deadlines {
+  /** Calls `expire` once, at the earliest after `ms` and at most one step later; the function that comes back cancels. */
+  add(ms: number, expire: () => void): () => void;
+  /** Forgets all, without calling back. */
+  close(): void;
+}
+
+/** Deadlines are rounded up to steps, so that a thousand of them share an entry. */
+const stepMs = 8;
+
+export function createDeadlines(clock: Clock): Deadlines {
+  const steps = new Map<number, Set<() => void>>();
+  let wakeAt = Infinity;
+  let sleeping = new AbortController();
+  let closed = false;
+
+  async function watch(): Promise<void> {
+    while (!closed && steps.size > 0) {
+      wakeAt = Math.min(...steps.keys());
+      sleeping = new AbortController();
+      await clock.sleep(Math.max(0, wakeAt - clock.monotonicMs()), sleeping.signal);
+      const now = clock.monotonicMs();
+      for (const [step, entries] of [...steps]) {
+        if (step > now) continue;
+        steps.delete(step);
+        for (const expire of entries) expire();
+      }
+    }
+    wakeAt = Infinity;
+  }
+
+  return {
+    add(ms, expire) {
+      if (closed) return () => {};
+      const step = Math.ceil((clock.monotonicMs() + ms) / stepMs) * stepMs;
+      // A closure of its own, so that the same function can be added twice.
+      const entry = () => expire();
+      const entries = steps.get(step) ?? new Set();
+      steps.set(step, entries.add(entry));
+      if (wakeAt === Infinity) void watch();
+      else if (step < wakeAt) sleeping.abort();
+      return () => {
+        // The timer stays: when it wakes it finds nothing to do, which is cheaper than stopping and starting it.
+        if (entries.delete(entry) && entries.size === 0 && steps.get(step) === entries) steps.delete(step);
+      };
+    },
+    close() {
+      closed = true;
+      steps.clear();
+      sleeping.abort();
+    },
+  };
+}

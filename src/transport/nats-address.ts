@@ -1,0 +1,35 @@
+import { TransportUnreachable } from './transport.ts';
+
+/** What a NATS address says: where, as whom, and whether in secret. */
+export interface NatsAddress {
+  /** `host:port`, without credentials. */
+  readonly server: string;
+  readonly tls: boolean;
+  readonly user?: string;
+  readonly pass?: string;
+  readonly token?: string;
+}
+
+const form = 'the address of a NATS server has the form nats://HOST:4222 or tls://USER:PASSWORD@HOST:4222';
+
+/** Reads `nats://host`, `tls://user:password@host:4222` or `nats://token@host`. @throws {TransportUnreachable} for anything else. */
+export function parseNatsAddress(text: string): NatsAddress {
+  try {
+    const url = new URL(text.includes('://') ? text : `nats://${text}`);
+    if (/^(nats|tls):$/.test(url.protocol) && url.hostname !== '') return addressOf(url);
+  } catch (cause) {
+    throw new TransportUnreachable(form, { cause });
+  }
+  throw new TransportUnreachable(form);
+}
+
+function addressOf(url: URL): NatsAddress {
+  const name = decodeURIComponent(url.username);
+  const pass = decodeURIComponent(url.password);
+  return {
+    server: `${url.hostname}:${url.port || '4222'}`,
+    tls: url.protocol === 'tls:',
+    ...(pass !== '' && { user: name, pass }),
+    ...(pass === '' && name !== '' && { token: name }),
+  };
+}

@@ -1,0 +1,247 @@
+import { readFile } from 'node:fs/promises';
+import { ErrorCode, Events, NatsError, connect, credsAuthenticator, headers, nkeyAuthenticator } from 'nats';
+import type { ConnectionOptions, Msg, NatsConnection, Subscription } from 'nats';
+import type { Clock } from '../clock.ts';
+import { limits } from '../limits.ts';
+import type { Logger } from '../logger.ts';
+import type { Metrics } from '../metrics.ts';
+import type { Random } from '../random.ts';
+import { decodeMessage, encodeMessage } from './message-codec.ts';
+import { parseNatsAddress } from './nats-address.ts';
+import { unreachable } from './nats-unreachable.ts';
+import { assertPattern, assertSubject } from './subject-pattern.ts';
+import { MessageTooLarge, NoResponders, RequestTimeout, TransportClosed, TransportUnreachable } from './transport.ts';
+import type { Message, Stop, Transport } from './transport.ts';
+
+export interface NatsOptions {
+  /** `nats://host:4222`, `tls://user:password@host`, `nats://token@host`; several servers of one cluster are fine. */
+  readonly servers: readonly string[];
+  /** Shown by the server's monitoring. */
+  readonly name: string;
+  /** Instead of credentials in the address: the seed of an nkey, or the path of a `.creds` file. */
+  readonly nkeySeed?: string;
+  readonly credsFile?: string;
+  readonly tls?: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string };
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics?: Pick<Metrics, 'malformedMessages'>;
+}
+
+/**
+ * Nodes that talk over NATS. Once connected it reconnects for ever; a request in the meantime waits for that within its time-out.
+ * @throws {TransportUnreachable} when the first connection cannot be made.
+ */
+export async function connectNats(options: NatsOptions): Promise<Transport> {
+  const connection = await firstConnection(options);
+  const { clock, logger } = options;
+  /** Requests of ours that await a reply. */
+  const pending = new Set<Promise<unknown>>();
+  const stops = new Set<Stop>();
+  const closed = new AbortController();
+  /** Aborts when closing begins or the connection is lost for good: nothing is worth waiting for. */
+  const leaving = new AbortController();
+  let up = true;
+  /** Aborts when the connection is back. */
+  let back = new AbortController();
+  let malformedLoggedAt = -Infinity;
+  let malformedSince = 0;
+  let closing: Promise<void> | undefined;
+
+  async function watch(): Promise<void> {
+    for await (const status of connection.status()) {
+      if (status.type === Events.Disconnect) {
+        up = false;
+        back = new AbortController();
+        logger.warn({ server: status.data }, 'the connection to NATS is lost; trying again until it is back');
+      } else if (status.type === Events.Reconnect) {
+        up = true;
+        back.abort();
+        logger.info({ server: status.data }, 'connected to NATS again');
+      } else if (status.type === Events.Error) {
+        logger.error({ code: status.data, permission: status.permissionContext }, 'NATS reports an error');
+      }
+    }
+  }
+  void watch();
+  void connection.closed().then((cause) => {
+    up = false;
+    closed.abort();
+    leaving.abort();
+    if (cause) logger.error({ err: cause }, 'the connection to NATS is closed for good');
+  });
+
+  function malformed(subject: string): void {
+    options.metrics?.malformedMessages.inc();
+    malformedSince += 1;
+    if (clock.monotonicMs() - malformedLoggedAt < limits.malformedLogIntervalMs) return;
+    malformedLoggedAt = clock.monotonicMs();
+    logger.warn({ subject, count: malformedSince }, 'ignored messages that are not in our format: does somebody else use this subject?');
+    malformedSince = 0;
+  }
+
+  /** The bytes of a message. @throws {MessageTooLarge} */
+  function encoded(subject: string, message: Message): Uint8Array {
+    const bytes = encodeMessage(message);
+    const max = connection.info?.max_payload ?? Infinity;
+    if (bytes.length > max) {
+      throw new MessageTooLarge(`${message.type} on ${subject} has ${bytes.length} bytes; this NATS server takes ${max} (max_payload)`);
+    }
+    return bytes;
+  }
+
+  async function request(subject: string, message: Message, timeoutMs: number): Promise<Message> {
+    assertSubject(subject);
+    const bytes = encoded(subject, message);
+    const began = clock.monotonicMs();
+    if (!up) await clock.sleep(timeoutMs, AbortSignal.any([back.signal, leaving.signal]));
+    if (leaving.signal.aborted) throw new TransportClosed('the transport is closed');
+    const leftMs = Math.floor(timeoutMs - (clock.monotonicMs() - began));
+    if (!up || leftMs < 1) throw new NoResponders(`no connection to NATS within ${timeoutMs} ms: not sent on ${subject}`);
+    try {
+      const reply = await connection.request(subject, bytes, { timeout: leftMs });
+      const answer = decodeMessage(reply.data);
+      if (answer !== undefined) return answer;
+    } catch (cause) {
+      throw ours(cause, subject, timeoutMs);
+    }
+    malformed(subject);
+    throw new RequestTimeout(`the answer on ${subject} is not in our format`);
+  }
+
+  function ours(cause: unknown, subject: string, timeoutMs: number): unknown {
+    if (!(cause instanceof NatsError)) return cause;
+    if (cause.code === ErrorCode.NoResponders) return new NoResponders(`nobody serves ${subject}`, { cause });
+    if (connection.isClosed() || closing) return new TransportClosed('the transport was closed before an answer came', { cause });
+    if (cause.code === ErrorCode.Timeout) return new RequestTimeout(`no answer on ${subject} within ${timeoutMs} ms`, { cause });
+    return new RequestTimeout(`${subject}: ${cause.message}`, { cause });
+  }
+
+  async function serve(message: Message, raw: Msg, handler: (message: Message, subject: string) => Promise<Message>): Promise<void> {
+    try {
+      const reply = await handler(message, raw.subject);
+      if (!connection.isClosed()) raw.respond(encoded(raw.subject, reply));
+    } catch (cause) {
+      logger.error({ subject: raw.subject, err: cause }, 'a handler of the transport failed');
+    }
+  }
+
+  /** `handle` must not throw: it runs inside the parser of the connection. */
+  async function receive(
+    subject: string,
+    queue: string | undefined,
+    running: Set<Promise<void>>,
+    handle: (raw: Msg) => void,
+  ): Promise<Stop> {
+    assertPattern(subject);
+    if (closing || connection.isClosed()) throw new TransportClosed('the transport is closed');
+    let refused: NatsError | undefined;
+    const subscription: Subscription = connection.subscribe(subject, {
+      ...(queue !== undefined && { queue }),
+      callback: (error, raw) => {
+        if (error === null) return handle(raw);
+        refused = error;
+        logger.error({ subject, err: error }, 'NATS refuses a subscription');
+      },
+    });
+    // The server must know of it before the caller tells others. Without a connection it learns of it when it is back.
+    await bounded(connection.flush());
+    if (refused)
+      throw new TransportUnreachable(`NATS does not allow to subscribe to ${subject}: check the permissions of the user`, {
+        cause: refused,
+      });
+    const stop: Stop = async () => {
+      stops.delete(stop);
+      if (!subscription.isClosed() && !connection.isClosed()) await bounded(subscription.drain());
+      await Promise.all(running);
+    };
+    stops.add(stop);
+    return stop;
+  }
+
+  /** What cannot end while the connection is down must not hold up whoever waits; a failure means that it is down. */
+  async function bounded(work: Promise<unknown>): Promise<void> {
+    const done = new AbortController();
+    const settled = work.catch(() => {}).then(() => done.abort());
+    await Promise.race([settled, clock.sleep(limits.transportDrainMs, AbortSignal.any([done.signal, closed.signal]))]);
+  }
+
+  async function drain(): Promise<void> {
+    leaving.abort();
+    if (up) {
+      await bounded(Promise.all([...stops].map((stop) => stop())));
+      await bounded(Promise.allSettled(pending));
+      await bounded(connection.flush());
+    }
+    await connection.close();
+  }
+
+  return {
+    name: 'nats',
+    request(subject, message, { timeoutMs }) {
+      if (closing) return Promise.reject(new TransportClosed('the transport is closed'));
+      const asked = request(subject, message, timeoutMs).finally(() => pending.delete(asked));
+      pending.add(asked);
+      return asked;
+    },
+    respond(subject, queue, handler) {
+      const running = new Set<Promise<void>>();
+      return receive(subject, queue, running, (raw) => {
+        const message = decodeMessage(raw.data);
+        if (message === undefined) return malformed(raw.subject);
+        if (running.size >= limits.requestsRunningMax) return void raw.respond(undefined, { headers: headers(503, 'No Responders') });
+        const turn = serve(message, raw, handler).finally(() => running.delete(turn));
+        running.add(turn);
+      });
+    },
+    publish(subject, message) {
+      assertSubject(subject);
+      // Delivery is at most once, and what waits for a connection would wait in memory.
+      if (up && !closing) connection.publish(subject, encoded(subject, message));
+    },
+    subscribe: (subject, handler) =>
+      receive(subject, undefined, new Set(), (raw) => {
+        const message = decodeMessage(raw.data);
+        if (message === undefined) return malformed(raw.subject);
+        try {
+          handler(message, raw.subject);
+        } catch (cause) {
+          logger.error({ subject: raw.subject, err: cause }, 'a handler of the transport failed');
+        }
+      }),
+    connected: () => up && !closing,
+    close: () => (closing ??= drain()),
+  };
+}
+
+async function firstConnection(options: NatsOptions): Promise<NatsConnection> {
+  const addresses = options.servers.map(parseNatsAddress);
+  const servers = addresses.map((address) => address.server);
+  const settings: ConnectionOptions = {
+    servers,
+    name: options.name,
+    timeout: limits.natsConnectTimeoutMs,
+    pingInterval: limits.natsPingIntervalMs,
+    maxPingOut: 2,
+    maxReconnectAttempts: -1,
+    // A server that comes back may know its users a moment later; giving up would need a person to restart us.
+    ignoreAuthErrorAbort: true,
+    reconnectDelayHandler: () => limits.natsReconnectPauseMs * (0.5 + options.random.float()),
+    // A stack trace for each request would cost more than the request.
+    noAsyncTraces: true,
+    ...credentials(addresses, options),
+  };
+  if (options.tls || addresses.some((address) => address.tls)) settings.tls = { ...options.tls };
+  try {
+    if (options.credsFile) settings.authenticator = credsAuthenticator(await readFile(options.credsFile));
+    return await connect(settings);
+  } catch (cause) {
+    throw unreachable(servers, cause);
+  }
+}
+
+function credentials(addresses: ReturnType<typeof parseNatsAddress>[], options: NatsOptions): ConnectionOptions {
+  if (options.nkeySeed) return { authenticator: nkeyAuthenticator(new TextEncoder().encode(options.nkeySeed)) };
+  const { user, pass, token } = addresses.find((address) => address.user !== undefined || address.token !== undefined) ?? {};
+  return { ...(user !== undefined && { user }), ...(pass !== undefined && { pass }), ...(token !== undefined && { token }) };
+}

@@ -1,0 +1,369 @@
+import { connect } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createGateway } from '../../../src/gateway/gateway.ts';
+import { createSchema } from '../../../src/gateway/schema.ts';
+import { startSystem } from './system.ts';
+import type { System } from './system.ts';
+
+let system: System;
+beforeAll(async () => (system = await startSystem()));
+afterAll(() => system?.stop());
+
+const badInput = (message: string, place: object = {}) => ({ errors: [{ message, ...place, extensions: { code: 'BAD_USER_INPUT' } }] });
+const json = (body: unknown) => JSON.stringify(body);
+
+describe('a request that is not one', () => {
+  test.each([
+    ['no JSON', '{ "query": ', 'The body is not JSON.'],
+    ['nothing', '', 'The body is empty; it has to be a JSON object with a "query".'],
+    ['a text', '"{ viewer { id } }"', 'A request is a JSON object with a "query", or an array of such objects.'],
+    ['null', 'null', 'A request is a JSON object with a "query", or an array of such objects.'],
+    ['no query', '{}', '"query" has to be a GraphQL document, as a string.'],
+    ['a query that is no text', '{ "query": 7 }', '"query" has to be a GraphQL document, as a string.'],
+    ['an empty query', '{ "query": "" }', '"query" has to be a GraphQL document, as a string.'],
+    ['variables that are a list', '{ "query": "{ viewer { id } }", "variables": [] }', '"variables" has to be a JSON object.'],
+    ['variables that are a text', '{ "query": "{ viewer { id } }", "variables": "{}" }', '"variables" has to be a JSON object.'],
+    ['an operation that is a number', '{ "query": "{ viewer { id } }", "operationName": 1 }', '"operationName" has to be a string.'],
+    ['a poisoned prototype', '{ "query": "{ viewer { id } }", "__proto__": { "x": 1 } }', 'The body is not JSON.'],
+    ['an empty batch', '[]', 'A batch has at least one operation.'],
+  ])('such as %s is refused', async (_, body, message) => {
+    const answer = await system.post(body);
+    expect({ status: answer.status, body: answer.body }).toEqual({ status: 400, body: badInput(message) });
+  });
+
+  test('because its bytes are no UTF-8 is refused', async () => {
+    const answer = await system.post(Buffer.from('{"query":"{ user(handle: \\"\xff\\") { id } }"}', 'latin1'));
+    expect(answer).toMatchObject({ status: 400, body: badInput('The body is not UTF-8.') });
+  });
+
+  test.each(['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'application/graphql'])(
+    'because it is %s, as a page of another origin could send, is refused',
+    async (type) => {
+      const answer = await system.post(json({ query: 'mutation { logout { userErrors { code } } }' }), { 'content-type': type });
+      expect(answer).toMatchObject({ status: 415, body: badInput('Send JSON, with the header "Content-Type: application/json".') });
+    },
+  );
+
+  test('because it is a GET is refused', async () => {
+    const response = await fetch(`${system.url}/graphql?query={viewer{id}}`);
+    expect([response.status, response.headers.get('allow'), await response.json()]).toEqual([
+      405,
+      'POST',
+      badInput('Send operations with POST, and subscribe over a WebSocket.'),
+    ]);
+  });
+
+  test('because there is nothing at its path is refused', async () => {
+    const response = await fetch(`${system.url}/graphqll`, { method: 'POST' });
+    expect([response.status, await response.json()]).toEqual([404, badInput('There is nothing here. GraphQL is at POST /graphql.')]);
+  });
+
+  test.each(['/%zz', '/graphql/%c3%28'])('because its path %s is no path is refused', async (path) => {
+    const response = await fetch(`${system.url}${path}`);
+    expect([response.status, await response.json()]).toEqual([400, badInput('This request cannot be understood.')]);
+    expect(response.headers.get('x-content-type-options')).toBe('nosniff');
+  });
+
+  test('because it is too large is refused, with the connection closed to what is left', async () => {
+    const answer = await system.post(json({ query: `{ viewer { id } } #${'x'.repeat(200_000)}` }));
+    expect(answer).toMatchObject({ status: 413, body: badInput('A request has at most 131072 bytes.') });
+  });
+
+  test('because it is no HTTP is closed', async () => {
+    const answered = await new Promise<string>((resolve, reject) => {
+      const socket = connect(Number(new URL(system.url).port), '127.0.0.1', () => socket.end('nonsense\r\n\r\n'));
+      let text = '';
+      socket.on('data', (data) => (text += data.toString()));
+      socket.on('close', () => resolve(text));
+      socket.on('error', reject);
+    });
+    expect(answered).toMatch(/^HTTP\/1.1 400 Bad Request/);
+  });
+});
+
+describe('a document that is wrong', () => {
+  test.each([
+    ['syntax', { query: '{ viewer { ' }, 'Syntax Error: Expected Name, found <EOF>.', { locations: [{ line: 1, column: 12 }] }],
+    [
+      'an unknown field',
+      { query: '{ password }' },
+      'Cannot query field "password" on type "Query".',
+      { locations: [{ line: 1, column: 3 }] },
+    ],
+    [
+      'a wrong type',
+      { query: '{ user(handle: 7) { id } }' },
+      'String cannot represent a non string value: 7',
+      { locations: [{ line: 1, column: 16 }] },
+    ],
+    [
+      'a variable of the wrong type',
+      { query: 'query ($handle: String!) { user(handle: $handle) { id } }', variables: { handle: ['ada'] } },
+      'Variable "$handle" got invalid value ["ada"]; String cannot represent a non string value: ["ada"]',
+      { locations: [{ line: 1, column: 8 }] },
+    ],
+    [
+      'a variable that is missing',
+      { query: 'query ($handle: String!) { user(handle: $handle) { id } }' },
+      'Variable "$handle" of required type "String!" was not provided.',
+      { locations: [{ line: 1, column: 8 }] },
+    ],
+    [
+      'an unknown field of an input',
+      {
+        query: 'mutation ($input: LoginInput!) { login(input: $input) { token } }',
+        variables: { input: { handle: 'a', password: 'b', admin: true } },
+      },
+      'Variable "$input" got invalid value { handle: "a", password: "b", admin: true }; Field "admin" is not defined by type "LoginInput".',
+      { locations: [{ line: 1, column: 11 }] },
+    ],
+    [
+      'two operations and no name',
+      { query: 'query A { viewer { id } } query B { viewer { id } }' },
+      'Must provide operation name if query contains multiple operations.',
+      {},
+    ],
+    ['an unknown operation', { query: 'query A { viewer { id } }', operationName: 'B' }, 'Unknown operation named "B".', {}],
+    [
+      'a JSON document for a document',
+      { query: '{"kind":"Document","definitions":[]}' },
+      'Syntax Error: Expected Name, found String "kind".',
+      { locations: [{ line: 1, column: 2 }] },
+    ],
+  ])('for %s is told so, each time the same', async (_, body, message, place) => {
+    for (let time = 0; time < 4; time++) {
+      const answer = await system.post(json(body));
+      expect({ status: answer.status, body: answer.body }).toEqual({ status: 400, body: badInput(message, place) });
+    }
+  });
+
+  test('does not show a password that it holds', async () => {
+    const query = 'mutation ($input: RegisterInput!) { register(input: $input) { token } }';
+    const answer = await system.post(json({ query, variables: { input: { handle: 7, password: 'my secret' } } }));
+    expect(answer.status).toBe(400);
+    expect(json(answer.body)).not.toContain('my secret');
+  });
+
+  test('a subscription over HTTP is told where to go', async () => {
+    const answer = await system.post(json({ query: 'subscription { homeTimeline { cursor } }' }));
+    expect({ status: answer.status, body: answer.body }).toEqual({
+      status: 400,
+      body: badInput('Subscriptions go over a WebSocket, with the protocol graphql-transport-ws.'),
+    });
+  });
+});
+
+describe('limits', () => {
+  const tooComplex = async (body: unknown) => {
+    const answer = await system.post(json(body));
+    return [
+      answer.status,
+      (answer.body as { errors: { extensions: object; message: string }[] }).errors.map(({ extensions, message }) => [extensions, message]),
+    ];
+  };
+  const code = { code: 'QUERY_TOO_COMPLEX' };
+
+  test('bound depth, aliases, tokens, bytes and complexity', async () => {
+    const deep = `{ viewer { ${'posts { edges { node { author { '.repeat(3)} id ${'} } } } '.repeat(3)} } }`;
+    expect(await tooComplex({ query: deep })).toEqual([400, [[code, 'Fields may be nested 12 deep; these are 14 deep.']]]);
+    const aliases = Array.from({ length: 2_000 }, (_, index) => `a${index}:id`).join(' ');
+    expect(await tooComplex({ query: `{ viewer { ${aliases} } }` })).toEqual([400, [[code, 'A document has at most 1000 tokens.']]]);
+    expect(await tooComplex({ query: `{ viewer { ${aliases.slice(0, 250)} } }` })).toEqual([
+      400,
+      [[code, expect.stringMatching(/^A document may have 30 aliases; this one has \d+\.$/)]],
+    ]);
+    expect(await tooComplex({ query: `{ viewer { id } } #${'x'.repeat(40_000)}` })).toEqual([
+      400,
+      [[code, 'A document has at most 32768 bytes.']],
+    ]);
+    const nested =
+      'query ($n: Int) { viewer { followers(first: $n) { edges { node { following(first: $n) { edges { node { id } } } } } } } }';
+    expect(await tooComplex({ query: nested, variables: { n: 100 } })).toEqual([
+      400,
+      [[code, 'The complexity is 35251, and at most 20000: ask for smaller pages or fewer fields.']],
+    ]);
+    expect((await system.post(json({ query: nested, variables: { n: 5 } }))).status).toBe(200);
+  });
+
+  test('bound a batch, in number and as a whole', async () => {
+    const viewer = { query: '{ viewer { id } }' };
+    expect(await system.post(json(Array(10).fill(viewer)))).toMatchObject({
+      status: 200,
+      body: Array(10).fill({ data: { viewer: null } }),
+    });
+    expect(await tooComplex(Array(11).fill(viewer))).toEqual([400, [[code, 'A batch has at most 10 operations; this one has 11.']]]);
+    const large = {
+      query:
+        '{ publicTimeline(first: 100) { edges { node { id text createdAt author { id handle name bio createdAt postCount followerCount followingCount a: id b: id c: id d: id e: id f: id g: id h: id i: id j: id k: id l: id m: id n: id o: id p: id q: id r: id s: id t: id u: id v: id } } } } }',
+    };
+    const { body } = await system.post(json(Array(8).fill(large)));
+    const outcomes = (body as { data?: object; errors?: { extensions: object }[] }[]).map(({ data, errors }) =>
+      data ? 'answered' : errors?.[0]?.extensions,
+    );
+    expect(outcomes.filter((outcome) => outcome === 'answered').length).toBeGreaterThan(2);
+    expect(outcomes.at(-1)).toEqual(code);
+  });
+
+  test('a batch is carried out in order, and one bad operation spoils no other', async () => {
+    const { token } = await system.register('batcher');
+    const post = (text: string) => ({
+      query: 'mutation ($text: String!) { createPost(input: { text: $text }) { post { text author { postCount } } } }',
+      variables: { text },
+    });
+    const response = await fetch(`${system.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+      body: json([post('one'), { query: '{ nonsense }' }, 7, post('two')]),
+    });
+    expect([response.status, await response.json()]).toMatchObject([
+      200,
+      [
+        { data: { createPost: { post: { text: 'one', author: { postCount: 1 } } } } },
+        { errors: [{ message: 'Cannot query field "nonsense" on type "Query".' }] },
+        { errors: [{ message: 'A request is a JSON object with a "query", or an array of such objects.' }] },
+        { data: { createPost: { post: { text: 'two', author: { postCount: 2 } } } } },
+      ],
+    ]);
+  });
+
+  test('let tools introspect, but not thirty times at once', async () => {
+    const { getIntrospectionQuery } = await import('graphql');
+    for (let time = 0; time < 4; time++) expect((await system.gql(getIntrospectionQuery())).__schema.types.length).toBeGreaterThan(30);
+    const often = Array.from({ length: 30 }, (_, index) => `a${index}: __schema { types { name description } }`).join(' ');
+    expect(await tooComplex({ query: `{ ${often} }` })).toEqual([400, [[code, expect.stringMatching(/^The complexity is 15\d{4}, and/)]]]);
+    const batch = await system.post(json(Array(10).fill({ query: getIntrospectionQuery() })));
+    expect((batch.body as { data?: object }[]).filter(({ data }) => data).length).toBeLessThan(4);
+  });
+
+  test('keep large documents from being compiled; they are answered in the same words, faults too', async () => {
+    const { token } = await system.register('large_asker');
+    const user = 'id handle name bio createdAt postCount followerCount followingCount viewerFollows followsViewer';
+    const query = `query ($handle: String!) { home: homeTimeline(first: -1) { edges { cursor } }
+      ${Array.from({ length: 25 }, (_, index) => `a${index}: user(handle: $handle) { ...u }`).join(' ')} } fragment u on User { ${user} }`;
+    const ask = (variables: object) =>
+      system.ask(query.replace('home: homeTimeline(first: -1) { edges { cursor } }', ''), variables, token);
+    for (let time = 0; time < 4; time++) {
+      const { data, errors } = await ask({ handle: 'large_asker' });
+      expect([errors, Object.keys(data).length, data.a7.handle]).toEqual([[], 25, 'large_asker']);
+      expect(await ask({})).toMatchObject({
+        status: 400,
+        errors: [{ message: 'Variable "$handle" of required type "String!" was not provided.' }],
+      });
+      expect((await system.ask(query, { handle: 'large_asker' }, token)).errors).toMatchObject([
+        { message: '"first" is 0 to 100, not -1.', path: ['home'], extensions: { code: 'BAD_USER_INPUT' } },
+      ]);
+    }
+    const wrong = await system.ask(query.replace('bio', 'salary'), { handle: 'large_asker' }, token);
+    expect(wrong).toMatchObject({ status: 400, errors: [{ message: 'Cannot query field "salary" on type "User".' }] });
+  });
+});
+
+describe('the operation that is asked for', () => {
+  test('is the one that is carried out, however often and in whatever order', async () => {
+    const query = 'query A { a: viewer { id } } query B { b: viewer { id } }';
+    for (const operationName of ['A', 'B', 'A', 'B', 'B', 'A']) {
+      const answer = await system.post(json({ query, operationName }));
+      expect(answer.body).toEqual({ data: operationName === 'A' ? { a: null } : { b: null } });
+    }
+  });
+});
+
+describe('beside GraphQL', () => {
+  test('stand health and metrics', async () => {
+    expect(await (await fetch(`${system.url}/healthz`)).json()).toEqual({ status: 'ok' });
+    const ready = await fetch(`${system.url}/readyz`);
+    expect([ready.status, await ready.json()]).toEqual([200, { status: 'ready' }]);
+    const metrics = await (await fetch(`${system.url}/metrics`)).text();
+    expect(metrics).toMatch(/starling_http_request_seconds_count\{route="\/graphql",status="400"\} \d+/);
+    expect(metrics).toMatch(/starling_graphql_errors_total\{code="QUERY_TOO_COMPLEX"\} \d+/);
+  });
+
+  test('a node that is behind is not ready, and says what it waits for', async () => {
+    const details = { projections: { network: { behindBy: 7 } } };
+    const gateway = await createGateway(system.services, { schema: createSchema(), ready: async () => ({ ready: false, details }) });
+    const { url } = await gateway.listen({ host: '127.0.0.1', port: 0 });
+    const response = await fetch(`${url}/readyz`);
+    expect([response.status, await response.json()]).toEqual([503, { status: 'not ready', ...details }]);
+    await gateway.close();
+  });
+
+  test('a port that is taken is named, with the cure', async () => {
+    const gateway = await createGateway(system.services, { schema: createSchema(), ready: async () => ({ ready: true, details: {} }) });
+    const port = Number(new URL(system.url).port);
+    await expect(gateway.listen({ host: '127.0.0.1', port })).rejects.toThrow(
+      `Port ${port} of 127.0.0.1 is taken by another program. Choose another port, or stop that program.`,
+    );
+    await gateway.close();
+  });
+
+  test('stands a page that loads nothing from outside', async () => {
+    const response = await fetch(system.url);
+    expect(response.status).toBe(200);
+    const policy = response.headers.get('content-security-policy')!;
+    expect(policy).toMatch(/^default-src 'none'; script-src 'self' 'sha256-[A-Za-z0-9+/]{43}='; /);
+    const page = await response.text();
+    const linked = [...page.matchAll(/(?:src|href)="(\/[^"]+)"/g)].map(([, path]) => path);
+    expect(linked).toHaveLength(5);
+    expect(page).not.toMatch(/(?:src|href)="(?:https?:)?\/\//);
+    for (const path of linked) {
+      const file = await fetch(`${system.url}${path}`);
+      expect([path, file.status, (await file.arrayBuffer()).byteLength > 1_000]).toEqual([path, 200, true]);
+    }
+  });
+
+  test('nothing is sent without its guards', async () => {
+    const { headers } = await system.post(json({ query: '{ viewer { id } }' }));
+    expect(Object.fromEntries(headers)).toMatchObject({
+      'content-type': 'application/json; charset=utf-8',
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      'x-frame-options': 'DENY',
+      'referrer-policy': 'no-referrer',
+    });
+  });
+});
+
+test('who sends a request slowly is not waited for', async () => {
+  let timeouts: object = {};
+  const gateway = await createGateway(system.services, {
+    schema: createSchema(),
+    ready: async () => ({ ready: true, details: {} }),
+    attach: ({ headersTimeout, requestTimeout, keepAliveTimeout, maxConnections }) => {
+      timeouts = { headersTimeout, requestTimeout, keepAliveTimeout, bounded: maxConnections > 0 };
+      return { close: async () => undefined };
+    },
+  });
+  expect(timeouts).toEqual({ headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 72_000, bounded: true });
+  await gateway.close();
+});
+
+test('a gateway that closes lets running requests finish', async () => {
+  let release: () => void = () => undefined;
+  let asked: () => void = () => undefined;
+  const begun = new Promise<void>((resolve) => (asked = resolve));
+  const held = new Promise<void>((resolve) => (release = resolve));
+  const services = {
+    ...system.services,
+    readModel: {
+      ...system.services.readModel,
+      publicTimeline: async (range: Parameters<System['services']['readModel']['publicTimeline']>[0]) => {
+        asked();
+        await held;
+        return system.services.readModel.publicTimeline(range);
+      },
+    },
+  };
+  const gateway = await createGateway(services, { schema: createSchema(), ready: async () => ({ ready: true, details: {} }) });
+  const { url } = await gateway.listen({ host: '127.0.0.1', port: 0 });
+  const answer = fetch(`${url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: json({ query: '{ publicTimeline(first: 1) { edges { cursor } } }' }),
+  });
+  await begun;
+  const closed = gateway.close();
+  release();
+  expect((await answer).status).toBe(200);
+  await closed;
+  await expect(fetch(url)).rejects.toThrow();
+});

@@ -1,0 +1,246 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
+import type { Clock } from '../../../src/clock.ts';
+import type { UserId } from '../../../src/events/ids.ts';
+import { createPostgresAttemptLimits } from '../../../src/gateway/attempt-limits-postgres.ts';
+import { createPostgresSessions } from '../../../src/gateway/sessions-postgres.ts';
+import { limits } from '../../../src/limits.ts';
+import { silentLogger } from '../../../src/logger.ts';
+import type { Database } from '../../../src/projections/database.ts';
+import { migrate } from '../../../src/projections/migrate.ts';
+import { openDatabase } from '../../../src/projections/postgres-database.ts';
+import { systemRandom } from '../../../src/random.ts';
+import { startTestPostgres } from '../../support/postgres.ts';
+import type { TestPostgres } from '../../support/postgres.ts';
+import { eventually } from '../../support/wait-for.ts';
+
+const userId = '5f0f3a52-7c7e-5d7a-9a5b-0f3a1c2d4e5f' as UserId;
+const ports = { clock: systemClock, random: systemRandom, logger: silentLogger };
+
+let postgres: TestPostgres;
+let databases: Database[];
+let lookups: string[];
+beforeAll(async () => (postgres = await startTestPostgres()));
+afterAll(() => postgres?.stop());
+beforeEach(async () => {
+  const { database, target } = await postgres.createDatabase({ poolSize: 4 });
+  await migrate(database);
+  databases = [database, await openDatabase(target, { logger: silentLogger, poolSize: 4 })];
+  lookups = [];
+});
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((sessions) => sessions.close()));
+  await databases[1]?.close();
+});
+
+const opened: ReturnType<typeof createPostgresSessions>[] = [];
+function openSessions(on: Database, clock: Clock = systemClock) {
+  const counted: Database = {
+    ...on,
+    query: (statement) => {
+      if (statement.name === 'find-session') lookups.push(statement.name);
+      return on.query(statement);
+    },
+  };
+  const sessions = createPostgresSessions({ ...ports, clock, database: counted });
+  opened.push(sessions);
+  return sessions;
+}
+
+/** Until finding the token costs no statement: the feed is fresh, and the session remembered. */
+async function remembered(sessions: ReturnType<typeof createPostgresSessions>, token: string) {
+  await eventually(async () => {
+    const before = lookups.length;
+    return (await sessions.find(token)) !== null && lookups.length === before;
+  }, 'a token that is found without a look-up');
+}
+
+describe('sessions on several gateways', () => {
+  test('are found on each, and mostly without a statement', async () => {
+    const [here, there] = [openSessions(databases[0]!), openSessions(databases[1]!)];
+    const { token, session } = await here.open(userId);
+    expect(await there.find(token)).toEqual(session);
+    expect(session.expiresAt - Date.now()).toBeGreaterThan(limits.sessionMs - 60_000);
+    await remembered(there, token);
+    expect(await there.find(token)).toEqual(session);
+  });
+
+  test('end on all of them within a second', async () => {
+    const [here, there] = [openSessions(databases[0]!), openSessions(databases[1]!)];
+    for (let round = 0; round < 5; round++) {
+      const { token, session } = await here.open(userId);
+      await remembered(there, token);
+      const closed = new Promise<void>((resolve) => void there.onEnd(session, resolve));
+      const begin = performance.now();
+      await here.end(session.sessionId);
+      await closed;
+      expect(await there.find(token)).toBeNull();
+      expect(await here.find(token)).toBeNull();
+      expect(performance.now() - begin).toBeLessThan(1_000);
+    }
+  });
+
+  test('are looked up again when the news are interrupted, so that an end is not missed', async () => {
+    const [here, there] = [openSessions(databases[0]!), openSessions(databases[1]!)];
+    const kept = await here.open(userId);
+    const ended = await here.open(userId);
+    await remembered(there, kept.token);
+    await remembered(there, ended.token);
+    const calls: string[] = [];
+    there.onEnd(kept.session, () => calls.push('kept'));
+    there.onEnd(ended.session, () => calls.push('ended'));
+    await postgres.database.query({ text: `select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen %'` });
+    // Ended behind the back of the feed, as if the news had been lost with the connection.
+    await databases[0]!.query({
+      text: 'delete from starling.sessions where token_hash = $1',
+      values: [Buffer.from(ended.session.sessionId, 'base64url')],
+    });
+    await eventually(() => calls.length > 0, 'the end of the session is found out');
+    expect(calls).toEqual(['ended']);
+    expect(await there.find(ended.token)).toBeNull();
+    expect(await there.find(kept.token)).toEqual(kept.session);
+  });
+
+  test('that end while they are looked up are not remembered', async () => {
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    let asked = false;
+    const slow: Database = {
+      ...databases[1]!,
+      query: async <Row extends object>(statement: Parameters<Database['query']>[0]) => {
+        const rows = await databases[1]!.query<Row>(statement);
+        if (statement.name === 'find-session' && !asked) {
+          asked = true;
+          await held;
+        }
+        return rows;
+      },
+    };
+    const [here, there] = [openSessions(databases[0]!), openSessions(slow)];
+    const other = await here.open(userId);
+    const stopWatching = there.onEnd(other.session, () => undefined);
+    const { token, session } = await here.open(userId);
+    const finding = there.find(token);
+    await eventually(() => asked, 'the row is on its way');
+    await here.end(session.sessionId);
+    // Whatever was sent before another end has come when that other end is known.
+    const known = new Promise<void>((resolve) => void there.onEnd(other.session, resolve));
+    await here.end(other.session.sessionId);
+    await known;
+    release();
+    await finding;
+    expect(await there.find(token)).toBeNull();
+    stopWatching();
+  });
+
+  test('end by themselves when their time is over, also for who watches', async () => {
+    let ahead = 0;
+    const clock: Clock = { ...systemClock, now: () => systemClock.now() + ahead };
+    const sessions = openSessions(databases[0]!, clock);
+    const { token, session } = await sessions.open(userId);
+    const ended = new Promise<void>((resolve) => void sessions.onEnd(session, resolve));
+    expect(await sessions.find(token)).not.toBeNull();
+    ahead = limits.sessionMs + 1;
+    expect(await sessions.find(token)).toBeNull();
+    await ended;
+  });
+
+  test('that ended before they are watched are told at once', async () => {
+    const [here, there] = [openSessions(databases[0]!), openSessions(databases[1]!)];
+    const { session } = await here.open(userId);
+    await here.end(session.sessionId);
+    await new Promise<void>((resolve) => void there.onEnd(session, resolve));
+  });
+
+  test('stop calling who no longer watches', async () => {
+    const sessions = openSessions(databases[0]!);
+    const { session } = await sessions.open(userId);
+    const calls: string[] = [];
+    sessions.onEnd(session, () => calls.push('left'))();
+    sessions.onEnd(session, () => calls.push('stayed'));
+    await sessions.end(session.sessionId);
+    expect(calls).toEqual(['stayed']);
+  });
+
+  test('are not found for what is no token, without a statement', async () => {
+    const sessions = openSessions(databases[0]!);
+    for (const token of ['', 'st_', `st_${'A'.repeat(42)}`, `st_${'A'.repeat(44)}`, `xx_${'A'.repeat(43)}`, `st_${'é'.repeat(43)}`]) {
+      expect(await sessions.find(token)).toBeNull();
+    }
+    expect(lookups).toHaveLength(0);
+  });
+});
+
+describe('attempts', () => {
+  const attempts = (on: Database, clock: Clock = systemClock) =>
+    createPostgresAttemptLimits({ database: on, clock, namespace: 'a namespace' });
+  const refused = { allowed: false, retryAfterMs: expect.any(Number) };
+
+  test('are counted over all gateways', async () => {
+    const [here, there] = [attempts(databases[0]!), attempts(databases[1]!)];
+    for (let time = 0; time < limits.logInAttemptsPerHandleMax; time++) {
+      expect(await (time % 2 === 0 ? here : there).logIn('ada', '192.0.2.1')).toEqual({ allowed: true });
+    }
+    expect(await here.logIn('ada', '192.0.2.1')).toEqual(refused);
+    expect(await there.logIn('ada', '::ffff:192.0.2.1')).toEqual(refused);
+    expect(await there.logIn('ada', '192.0.2.2')).toEqual({ allowed: true });
+    expect(await there.logIn('bea', '192.0.2.1')).toEqual({ allowed: true });
+  });
+
+  test('at once are counted each', async () => {
+    const both = [attempts(databases[0]!), attempts(databases[1]!)];
+    const outcomes = await Promise.all(Array.from({ length: 40 }, (_, index) => both[index % 2]!.logIn('ada', '192.0.2.1')));
+    expect(outcomes.filter(({ allowed }) => allowed)).toHaveLength(limits.logInAttemptsPerHandleMax);
+  });
+
+  test('of one address cannot lock anybody out elsewhere', async () => {
+    const here = attempts(databases[0]!);
+    for (let time = 0; time < 3 * limits.logInAttemptsPerHandleAnywhereMax; time++) await here.logIn('ada', '192.0.2.66');
+    expect(await here.logIn('ada', '192.0.2.1')).toEqual({ allowed: true });
+  });
+
+  test('of one address at many handles end too', async () => {
+    const here = attempts(databases[0]!);
+    const outcomes: boolean[] = [];
+    for (let number = 0; number <= limits.logInAttemptsPerAddressMax; number++)
+      outcomes.push((await here.logIn(`user${number}`, '2001:db8::1')).allowed);
+    expect(outcomes.indexOf(false)).toBe(limits.logInAttemptsPerAddressMax);
+    expect(await here.logIn('another', '2001:db8::2')).toEqual(refused);
+  });
+
+  test('that are refused write nothing, whatever new handles they try', async () => {
+    const here = attempts(databases[0]!);
+    for (let number = 0; number < limits.logInAttemptsPerAddressMax; number++) await here.logIn(`user${number}`, '192.0.2.1');
+    const rows = () =>
+      databases[0]!.query<{ key: Buffer; count: number }>({ text: 'select key, count from starling.log_in_attempts order by key' });
+    const before = await rows();
+    for (let number = 0; number < 50; number++) expect(await here.logIn(`other${number}`, '192.0.2.1')).toEqual(refused);
+    expect(await rows()).toEqual(before);
+  });
+
+  test('that succeed are taken back', async () => {
+    const here = attempts(databases[0]!);
+    for (let time = 0; time < 3 * limits.logInAttemptsPerAddressMax; time++) {
+      expect(await here.logIn('ada', '192.0.2.1')).toEqual({ allowed: true });
+      await here.loggedIn('ada', '192.0.2.1');
+    }
+  });
+
+  test('may be made again when their window is over', async () => {
+    let ahead = 0;
+    const here = attempts(databases[0]!, { ...systemClock, now: () => systemClock.now() + ahead });
+    for (let time = 0; time <= limits.logInAttemptsPerHandleMax; time++) await here.logIn('ada', '192.0.2.1');
+    const late = await here.logIn('ada', '192.0.2.1');
+    ahead = late.allowed ? 0 : late.retryAfterMs;
+    expect(await here.logIn('ada', '192.0.2.1')).toEqual({ allowed: true });
+  });
+
+  test('leave no handle and no address behind', async () => {
+    await attempts(databases[0]!).logIn('ada_lovelace', '192.0.2.1');
+    const rows = await databases[0]!.query<{ row: string }>({
+      text: `select convert_from(key, 'LATIN1') || attempts::text as row from starling.log_in_attempts attempts`,
+    });
+    expect(rows).toHaveLength(3);
+    for (const { row } of rows) expect(row).not.toMatch(/ada|192/);
+  });
+});

@@ -1,0 +1,266 @@
+import { once } from 'node:events';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { WebSocket } from 'ws';
+import { limits } from '../../../src/limits.ts';
+import { userIdNumber } from '../../unit/live/world.ts';
+import { startLiveGateway } from './live-gateway.ts';
+import type { LiveGateway } from './live-gateway.ts';
+
+let gateway: LiveGateway;
+beforeEach(async () => {
+  gateway = await startLiveGateway({ timings: { connectionInitMs: 150, pingMs: 60_000 } });
+});
+afterEach(() => gateway.close());
+
+const viewer = userIdNumber(1);
+const init = { type: 'connection_init', payload: { authorization: `Bearer token-${viewer}` } };
+const subscribe = (id: string, query = 'subscription { homeTimeline { cursor } }', variables?: object) => ({
+  id,
+  type: 'subscribe',
+  payload: { query, ...(variables ? { variables } : {}) },
+});
+
+async function closing(socket: WebSocket): Promise<[number, string]> {
+  const [code, reason] = (await once(socket, 'close')) as [number, Buffer];
+  return [code, reason.toString()];
+}
+
+/** Opens a socket, sends messages one after the other and returns the answers; `count` of them. */
+async function talk(
+  messages: readonly (object | string)[],
+  count: number,
+): Promise<{ socket: WebSocket; answers: Record<string, unknown>[] }> {
+  const socket = gateway.socket();
+  const answers: Record<string, unknown>[] = [];
+  const enough = new Promise<void>((resolve) => {
+    socket.on('message', (data: Buffer) => {
+      answers.push(JSON.parse(data.toString()));
+      if (answers.length === count) resolve();
+    });
+  });
+  await once(socket, 'open');
+  for (const message of messages) {
+    socket.send(typeof message === 'string' ? message : JSON.stringify(message));
+    // Whoever introduces itself waits for the answer before it goes on.
+    if (typeof message === 'object' && 'type' in message && message.type === 'connection_init' && messages.length > 1)
+      await once(socket, 'message');
+  }
+  await enough;
+  return { socket, answers };
+}
+
+async function closedAfter(...messages: readonly (object | string)[]): Promise<[number, string]> {
+  const socket = gateway.socket();
+  const closed = closing(socket);
+  await once(socket, 'open');
+  for (const message of messages) socket.send(typeof message === 'string' ? message : JSON.stringify(message));
+  return closed;
+}
+
+test.each([['not JSON'], ['{"type":"no such thing"}'], ['{"id":"1","type":"subscribe","payload":{}}'], ['[]'], ['null'], ['{}']])(
+  'a message that is none of the protocol closes with 4400: %s',
+  async (message) => {
+    expect(await closedAfter(message)).toEqual([4400, 'Invalid message received']);
+  },
+);
+
+test('a binary message closes with 4400', async () => {
+  const socket = gateway.socket();
+  const closed = closing(socket);
+  await once(socket, 'open');
+  socket.send(Buffer.from(JSON.stringify(init)), { binary: true });
+  expect((await closed)[0]).toBe(4400);
+});
+
+test('subscribing before the acknowledgement closes with 4401', async () => {
+  expect(await closedAfter(subscribe('1'))).toEqual([4401, 'Unauthorized']);
+});
+
+test.each([['Bearer token'], ['Bearer '], ['token-1'], [7], [{}], ['Bearer token-a b']])(
+  'an invalid token closes with 4403: %s',
+  async (authorization) => {
+    expect(await closedAfter({ type: 'connection_init', payload: { authorization } })).toEqual([4403, 'Forbidden']);
+  },
+);
+
+test.each([['graphql-ws'], ['soap'], [null]])('another subprotocol closes with 4406: %s', async (protocol) => {
+  expect((await closing(gateway.socket(protocol)))[0]).toBe(4406);
+});
+
+test('silence closes with 4408', async () => {
+  expect(await closedAfter()).toEqual([4408, 'Connection initialisation timeout']);
+});
+
+test('an id that is in use closes with 4409', async () => {
+  const { socket } = await talk([init], 1);
+  const closed = closing(socket);
+  socket.send(JSON.stringify(subscribe('a')));
+  socket.send(JSON.stringify(subscribe('a')));
+  expect(await closed).toEqual([4409, 'Subscriber for a already exists']);
+});
+
+test('introducing oneself twice closes with 4429', async () => {
+  expect(await closedAfter(init, init)).toEqual([4429, 'Too many initialisation requests']);
+});
+
+test('too large a message closes with 1009', async () => {
+  expect((await closedAfter(JSON.stringify({ ...init, x: 'x'.repeat(limits.bodyBytesMax) })))[0]).toBe(1009);
+});
+
+test('another path is not found', async () => {
+  const { WebSocket } = await import('ws');
+  const socket = new WebSocket(gateway.url.replace('/graphql', '/other'), 'graphql-transport-ws');
+  const [error] = (await once(socket, 'error')) as [Error];
+  expect(error.message).toBe('Unexpected server response: 404');
+});
+
+test('a session that ends closes its sockets with 4403, and nothing is kept of them', async () => {
+  const { socket } = await talk([init], 1);
+  socket.send(JSON.stringify(subscribe('a')));
+  const closed = closing(socket);
+  const began = performance.now();
+  await gateway.sessions.sessions.end(`token-${viewer}`);
+  expect(await closed).toEqual([4403, 'Forbidden']);
+  expect(performance.now() - began).toBeLessThan(1_000);
+  await expect.poll(() => gateway.sessions.listening()).toBe(0);
+  await expect.poll(async () => (await gateway.metricsText()).match(/subscribers\{field="homeTimeline"\} (\d+)/)?.[1] ?? '0').toBe('0');
+});
+
+test('the gateway goes away with 1001', async () => {
+  const { socket } = await talk([init], 1);
+  const closed = closing(socket);
+  await gateway.closeSockets();
+  expect(await closed).toEqual([1001, 'Going away']);
+});
+
+test('a ping of the protocol is answered', async () => {
+  const { answers } = await talk([{ type: 'ping', payload: { a: 1 } }], 1);
+  expect(answers).toEqual([{ type: 'pong', payload: { a: 1 } }]);
+});
+
+test('whoever answers no ping is cut off', async () => {
+  const impatient = await startLiveGateway({ timings: { pingMs: 50 } });
+  const { WebSocket } = await import('ws');
+  const deaf = new WebSocket(impatient.url, 'graphql-transport-ws', { autoPong: false });
+  const alive = impatient.socket();
+  let pings = 0;
+  alive.on('ping', () => (pings += 1));
+  expect((await closing(deaf))[0]).toBe(1006);
+  await expect.poll(() => pings).toBeGreaterThan(3);
+  expect(alive.readyState).toBe(alive.OPEN);
+  await impatient.close();
+});
+
+// ---- what an operation is answered
+
+async function answerTo(operation: object, as: object = init): Promise<unknown> {
+  const { socket, answers } = await talk([as, operation], 2);
+  socket.terminate();
+  return answers[1];
+}
+
+const failure = (code: string, message: unknown = expect.any(String)) => ({
+  id: '1',
+  type: 'error',
+  payload: [expect.objectContaining({ message, extensions: expect.objectContaining({ code }) })],
+});
+const anonymous = { type: 'connection_init' };
+
+test('signed out, homeTimeline is UNAUTHENTICATED and userTimeline works', async () => {
+  expect(await answerTo(subscribe('1'), anonymous)).toEqual(failure('UNAUTHENTICATED'));
+  const pushed = answerTo(subscribe('1', 'subscription { userTimeline(handle: "U2") { node { text } } }'), anonymous);
+  await expect.poll(() => gateway.world.counts.snapshots).toBe(1);
+  await gateway.world.post(userIdNumber(2));
+  expect(await pushed).toEqual({
+    id: '1',
+    type: 'next',
+    payload: { data: { userTimeline: { node: { text: expect.stringMatching(/^text of/) } } } },
+  });
+});
+
+test('a handle of nobody is BAD_USER_INPUT', async () => {
+  expect(await answerTo(subscribe('1', 'subscription { userTimeline(handle: "nobody") { cursor } }'))).toEqual(failure('BAD_USER_INPUT'));
+  expect(await answerTo(subscribe('1', 'subscription { userTimeline(handle: "\u212Aelvin") { cursor } }'))).toEqual(
+    failure('BAD_USER_INPUT'),
+  );
+});
+
+test('cursors and positions are checked', async () => {
+  const query = 'subscription ($after: String, $since: Position) { homeTimeline(after: $after, since: $since) { cursor } }';
+  const { formatPosition } = await import('../../../src/events/position.ts');
+  const { formatCursor } = await import('../../../src/gateway/cursors.ts');
+  const here = { logId: gateway.world.log.id, commit: 1, index: 0 };
+  const elsewhere = { ...here, logId: '00000000-0000-4000-8000-000000000000' as never };
+  const entry = '00000000-0000-7000-8000-000000000001';
+  const answer = (variables: object) => answerTo(subscribe('1', query, variables));
+  expect(await answer({ after: formatCursor('home', here, entry), since: formatPosition(here) })).toEqual(failure('BAD_USER_INPUT'));
+  expect(await answer({ after: formatCursor('public', here, entry) })).toEqual(failure('CURSOR_INVALID'));
+  expect(await answer({ after: formatCursor('home', elsewhere, entry) })).toEqual(failure('CURSOR_INVALID'));
+  expect(await answer({ after: 'nonsense' })).toEqual(failure('CURSOR_INVALID'));
+  expect(await answer({ since: formatPosition(elsewhere) })).toEqual(failure('CURSOR_INVALID'));
+  expect(await answer({ since: 'nonsense' })).toEqual(failure('BAD_USER_INPUT'));
+});
+
+test.each([[99], [60_001], [-1]])('throughput every %s ms is BAD_USER_INPUT', async (everyMs) => {
+  expect(await answerTo(subscribe('1', `subscription { throughput(everyMs: ${everyMs}) { at } }`))).toEqual(failure('BAD_USER_INPUT'));
+});
+
+test('documents are validated and limited as over HTTP', async () => {
+  expect(await answerTo(subscribe('1', 'subscription { homeTimeline { cursor '))).toEqual(
+    failure('BAD_USER_INPUT', expect.stringMatching(/^Syntax Error/)),
+  );
+  expect(await answerTo(subscribe('1', 'subscription { homeTimeline { nothing } }'))).toEqual(
+    failure('BAD_USER_INPUT', 'Cannot query field "nothing" on type "PostEdge".'),
+  );
+  expect(await answerTo(subscribe('1', 'subscription { homeTimeline { cursor } userTimeline(handle: "a") { cursor } }'))).toEqual(
+    failure('BAD_USER_INPUT'),
+  );
+  const aliases = Array.from({ length: 2_000 }, (_, index) => `a${index}: cursor`).join(' ');
+  expect(await answerTo(subscribe('1', `subscription { homeTimeline { ${aliases} } }`))).toEqual(failure('QUERY_TOO_COMPLEX'));
+  expect(
+    await answerTo(
+      subscribe(
+        '1',
+        `query { user(handle: "a") { followers(first: 100) { edges { node { followers(first: 100) { edges { node { id posts(first: 100) { edges { cursor } } } } } } } } } }`,
+      ),
+    ),
+  ).toEqual(failure('QUERY_TOO_COMPLEX'));
+  const none = 'subscription ($no: Boolean = false) { homeTimeline @include(if: $no) { cursor } }';
+  expect(await answerTo(subscribe('1', none))).toEqual(failure('BAD_USER_INPUT'));
+  expect(await answerTo({ id: '1', type: 'subscribe', payload: { query: 'query A { __typename } query B { __typename }' } })).toEqual(
+    failure('BAD_USER_INPUT'),
+  );
+});
+
+test('queries work over the WebSocket', async () => {
+  const { answers } = await talk([init, subscribe('1', '{ user(handle: "u2") { handle } }')], 3);
+  expect(answers.slice(1)).toEqual([
+    { id: '1', type: 'next', payload: { data: { user: { handle: expect.stringMatching(/^u/) } } } },
+    { id: '1', type: 'complete' },
+  ]);
+});
+
+test('one connection has a bounded number of operations', async () => {
+  const many = Array.from({ length: limits.subscriptionsPerSocketMax + 1 }, (_, index) => subscribe(`${index}`));
+  const { answers } = await talk([init, ...many], 2);
+  expect(answers[1]).toMatchObject({
+    id: `${limits.subscriptionsPerSocketMax}`,
+    type: 'error',
+    payload: [{ extensions: { code: 'RATE_LIMITED' } }],
+  });
+});
+
+test('nothing comes after the client has completed, and its id is free again', async () => {
+  const { socket, answers } = await talk([init], 1);
+  socket.send(JSON.stringify(subscribe('1')));
+  await expect.poll(() => gateway.world.counts.snapshots).toBe(1);
+  await gateway.world.post(viewer);
+  await expect.poll(() => answers.length).toBe(2);
+  socket.send(JSON.stringify({ id: '1', type: 'complete' }));
+  socket.send(JSON.stringify(subscribe('1', '{ __typename }')));
+  await expect.poll(() => answers.length).toBe(4);
+  await gateway.world.post(viewer);
+  socket.send(JSON.stringify({ type: 'ping' }));
+  await expect.poll(() => answers.length).toBe(5);
+  expect(answers.map(({ type }) => type)).toEqual(['connection_ack', 'next', 'next', 'complete', 'pong']);
+});

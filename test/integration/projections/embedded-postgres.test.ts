@@ -1,0 +1,170 @@
+import { spawn } from 'node:child_process';
+import { access, chmod, mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
+import { silentLogger } from '../../../src/logger.ts';
+import { startEmbeddedPostgres } from '../../../src/projections/embedded-postgres.ts';
+import { openDatabase } from '../../../src/projections/postgres-database.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+import { eventually } from '../../support/wait-for.ts';
+
+const start = async (directory: string) => {
+  const server = await startEmbeddedPostgres({ directory, logger: silentLogger, clock: systemClock });
+  onTestFinished(() => server.stop());
+  return server;
+};
+
+const ask = async <Row extends object>(server: Awaited<ReturnType<typeof start>>, text: string): Promise<Row[]> => {
+  const database = await openDatabase(server.connection, { logger: silentLogger });
+  try {
+    return await database.query<Row>({ text });
+  } finally {
+    await database.close();
+  }
+};
+
+const isAlive = (pid: number) =>
+  access(`/proc/${pid}/cwd`).then(
+    () => true,
+    () => false,
+  );
+
+describe('the embedded PostgreSQL', () => {
+  it('starts, keeps what was written, stops, and is open to its owner alone', async () => {
+    const directory = join(await tempDir('pg'), 'postgres');
+    const first = await start(directory);
+    expect(
+      await ask(
+        first,
+        `select current_setting('server_encoding') as encoding, current_setting('listen_addresses') as addresses, lower('ÄÖÜ É') as lowered`,
+      ),
+    ).toEqual([{ encoding: 'UTF8', addresses: '', lowered: 'äöü é' }]);
+    expect(await ask(first, `select current_setting('fsync') as fsync, current_setting('synchronous_commit') as sync`)).toEqual([
+      { fsync: 'on', sync: 'on' },
+    ]);
+    await ask(first, `create table kept as select 'é💩' as x`);
+    expect((await stat(first.connection.host)).mode & 0o777).toBe(0o700);
+    expect((await stat(join(first.connection.host, '.s.PGSQL.5432'))).mode & 0o777).toBe(0o700);
+    expect((await stat(join(directory, 'cluster'))).mode & 0o777).toBe(0o700);
+    const pid = first.pid()!;
+    await first.stop();
+    expect(await isAlive(pid)).toBe(false);
+    const second = await start(directory);
+    expect(await ask(second, 'select * from kept')).toEqual([{ x: 'é💩' }]);
+    expect(second.restarts()).toBe(0);
+  });
+
+  it('has the same locale whatever the environment says', async () => {
+    const directory = await tempDir('pg');
+    const script = `
+      import { startEmbeddedPostgres } from '${join(process.cwd(), 'src/projections/embedded-postgres.ts')}';
+      import { systemClock } from '${join(process.cwd(), 'src/clock.ts')}';
+      import { silentLogger } from '${join(process.cwd(), 'src/logger.ts')}';
+      const server = await startEmbeddedPostgres({ directory: '${directory}', logger: silentLogger, clock: systemClock });
+      await server.stop();`;
+    const file = join(directory, 'start.mts');
+    await writeFile(file, script);
+    const child = spawn(process.execPath, ['--import', 'tsx', file], {
+      env: { PATH: process.env['PATH'], LC_ALL: 'xx_YY', LANG: 'C', PGDATA: '/nowhere' },
+      stdio: 'inherit',
+    });
+    expect(await new Promise((resolve) => child.once('exit', resolve))).toBe(0);
+    expect(await ask(await start(directory), `select current_setting('server_encoding') as encoding, lower('É') as lowered`)).toEqual([
+      { encoding: 'UTF8', lowered: 'é' },
+    ]);
+  });
+
+  it('stops the server that a killed process left behind', async () => {
+    const directory = await tempDir('pg');
+    const left = await start(directory);
+    const orphan = left.pid()!;
+    // Nobody told the first one: to it, its server dies and it must not start another. So it is put away first, as kill -9 would.
+    const database = await openDatabase(left.connection, { logger: silentLogger });
+    await database.query({ text: 'create table kept (x int)' });
+    await database.close();
+    await left.stop();
+    const child = spawn(process.execPath, ['--import', 'tsx', '-e', leaving(directory)], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const pid = Number(await new Promise<string>((resolve) => child.stdout.once('data', (chunk: Buffer) => resolve(chunk.toString()))));
+    child.kill('SIGKILL');
+    await new Promise((resolve) => child.once('exit', resolve));
+    expect(pid).not.toBe(orphan);
+    expect(await isAlive(pid)).toBe(true);
+    const next = await start(directory);
+    expect(await isAlive(pid)).toBe(false);
+    expect(await ask(next, 'select count(*) from kept')).toEqual([{ count: '0' }]);
+  });
+
+  it('is not stopped by stale lock files, even if their process number lives on as something else', async () => {
+    const directory = await tempDir('pg');
+    const first = await start(directory);
+    const lock = await readFile(join(directory, 'cluster', 'postmaster.pid'), 'utf8');
+    const host = first.connection.host;
+    await first.stop();
+    const bystander = spawn('sleep', ['60']);
+    onTestFinished(() => void bystander.kill());
+    await writeFile(join(directory, 'cluster', 'postmaster.pid'), lock.replace(/^\d+/, String(bystander.pid)));
+    await writeFile(join(host, '.s.PGSQL.5432.lock'), `${bystander.pid}\n${join(directory, 'cluster')}\n`);
+    await writeFile(join(host, '.s.PGSQL.5432'), '');
+    await ask(await start(directory), 'select 1');
+    expect(bystander.exitCode).toBeNull();
+    expect(bystander.signalCode).toBeNull();
+  });
+
+  it('begins anew where its first start was killed in the middle', async () => {
+    const directory = await tempDir('pg');
+    await mkdir(join(directory, 'cluster.unfinished-1', 'base'), { recursive: true });
+    await writeFile(join(directory, 'cluster.unfinished-1', 'PG_VERSION'), '18\n');
+    await mkdir(join(directory, 'cluster'));
+    await ask(await start(directory), 'select 1');
+    expect((await readdir(directory)).filter((name) => name.includes('unfinished'))).toEqual([]);
+  });
+
+  it('refuses files of another major version, with the cure', async () => {
+    const directory = await tempDir('pg');
+    await mkdir(join(directory, 'cluster'), { recursive: true });
+    await writeFile(join(directory, 'cluster', 'PG_VERSION'), '15\n');
+    await expect(start(directory)).rejects.toThrow(/made by PostgreSQL 15, .* move that folder away/);
+  });
+
+  it('finds a place for its socket below a very long path', async () => {
+    const directory = join(await tempDir('pg'), 'a-rather-long-name-'.repeat(6), 'data');
+    const server = await start(directory);
+    expect(Buffer.byteLength(join(server.connection.host, '.s.PGSQL.5432'))).toBeLessThanOrEqual(107);
+    expect((await stat(server.connection.host)).mode & 0o777).toBe(0o700);
+    await ask(server, 'select 1');
+    await server.stop();
+    await rm(server.connection.host, { recursive: true, force: true });
+  });
+
+  it('refuses a socket folder that others could have made', async () => {
+    const directory = join(await tempDir('pg'), 'a-rather-long-name-'.repeat(6), 'data');
+    const server = await start(directory);
+    const { host } = server.connection;
+    await server.stop();
+    await chmod(host, 0o777);
+    await expect(start(directory)).rejects.toThrow('is not a private folder of this user');
+    await rm(host, { recursive: true, force: true });
+  });
+
+  it('is started again when it dies by itself', async () => {
+    const server = await start(await tempDir('pg'));
+    const pid = server.pid()!;
+    process.kill(pid, 'SIGKILL');
+    await eventually(() => server.restarts() === 1, 'it runs again', 20_000);
+    expect(server.pid()).not.toBe(pid);
+    await ask(server, 'select 1');
+    await server.stop();
+    expect(await isAlive(server.pid()!)).toBe(false);
+  });
+});
+
+const leaving = (directory: string) => `
+  void (async () => {
+    const { startEmbeddedPostgres } = await import('${join(process.cwd(), 'src/projections/embedded-postgres.ts')}');
+    const { systemClock } = await import('${join(process.cwd(), 'src/clock.ts')}');
+    const { silentLogger } = await import('${join(process.cwd(), 'src/logger.ts')}');
+    const server = await startEmbeddedPostgres({ directory: '${directory}', logger: silentLogger, clock: systemClock });
+    console.log(server.pid());
+    setInterval(() => {}, 1000);
+  })();`;

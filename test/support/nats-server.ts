@@ -1,0 +1,88 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { findNatsServer } from './nats-server-binary.ts';
+import { endWithRunner } from './end-with-runner.ts';
+import { makeTempDir } from './temp-dir.ts';
+import { eventually } from './wait-for.ts';
+
+export interface NatsServerOptions {
+  readonly user?: string;
+  readonly pass?: string;
+  readonly token?: string;
+  readonly maxPayloadBytes?: number;
+  readonly jetStream?: boolean;
+  /** More lines of its configuration, in its own language. */
+  readonly config?: string;
+}
+
+export interface NatsServer {
+  /** `nats://127.0.0.1:PORT`, without credentials; the same after a restart. */
+  readonly url: string;
+  /** Ends it as an operator would. */
+  stop(): Promise<void>;
+  /** Ends it as a power cut would. */
+  kill(): Promise<void>;
+  /** Starts it again, on the same port and store, after `stop` or `kill`. */
+  restart(): Promise<void>;
+  /** Stops it and removes its files. */
+  remove(): Promise<void>;
+}
+
+/** A real nats-server on a free port of the loopback. @throws where none is new enough. */
+export async function startNatsServer(options: NatsServerOptions = {}): Promise<NatsServer> {
+  const found = findNatsServer();
+  if ('problem' in found) throw new Error(`${found.problem}: run "npx tsx scripts/nats-server.ts"`);
+  const directory = await makeTempDir('nats');
+  const configFile = join(directory.path, 'nats.conf');
+  await writeFile(configFile, configOf(options, directory.path));
+  let { child, port } = await launch(found.path, configFile, -1);
+
+  const end = async (signal: NodeJS.Signals) => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    await ended;
+  };
+  return {
+    url: `nats://127.0.0.1:${port}`,
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
+    async restart() {
+      await end('SIGTERM');
+      ({ child, port } = await launch(found.path, configFile, port));
+    },
+    async remove() {
+      await end('SIGKILL');
+      await directory.remove();
+    },
+  };
+}
+
+function configOf(options: NatsServerOptions, directory: string): string {
+  const lines: string[] = [];
+  if (options.user !== undefined) lines.push(`authorization { user: "${options.user}", password: "${options.pass ?? ''}" }`);
+  if (options.token !== undefined) lines.push(`authorization { token: "${options.token}" }`);
+  if (options.maxPayloadBytes !== undefined) lines.push(`max_payload: ${options.maxPayloadBytes}`);
+  if (options.jetStream) lines.push(`jetstream { store_dir: "${join(directory, 'jetstream')}" }`);
+  return [...lines, options.config ?? '', ''].join('\n');
+}
+
+/** `port` -1: the server picks a free one. */
+async function launch(binary: string, configFile: string, port: number): Promise<{ child: ChildProcess; port: number }> {
+  const child = spawn(binary, ['-a', '127.0.0.1', '-p', String(port), '-c', configFile], { stdio: ['ignore', 'ignore', 'pipe'] });
+  endWithRunner(child);
+  let output = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (output += text.length + output.length > 100_000 ? '' : text));
+  try {
+    const listening = await eventually(() => {
+      if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}: ${output}`);
+      return output.includes('Server is ready') && /client connections on \S+:(\d+)/.exec(output);
+    }, 'nats-server is ready');
+    return { child, port: Number(listening[1]) };
+  } catch (cause) {
+    child.kill('SIGKILL');
+    throw cause;
+  }
+}

@@ -1,0 +1,158 @@
+import { describe, expect, test } from 'vitest';
+import type { Answer, CommandEnvelope } from '../../../src/actors/commands.ts';
+import { answerMessage, refusalMessage } from '../../../src/actors/envelope.ts';
+import { CommandRefused, createCommandClient } from '../../../src/actors/transport-command-client.ts';
+import type { CommandId } from '../../../src/events/ids.ts';
+import { silentLogger } from '../../../src/logger.ts';
+import { limits } from '../../../src/limits.ts';
+import { seededRandom } from '../../../src/random.ts';
+import { NoResponders, RequestTimeout, TransportClosed } from '../../../src/transport/transport.ts';
+import type { Message, Transport } from '../../../src/transport/transport.ts';
+import { createSimulatedClock } from '../../simulation/simulated-clock.ts';
+import { ann, bob } from './given.ts';
+
+const followBob = { type: 'FollowUser', followeeId: bob } as const;
+const accepted = { outcome: 'accepted', position: { logId: 'x', commit: 1, index: 0 }, repeated: false } as Answer;
+const rejected: Answer = { outcome: 'rejected', rejection: 'handle-taken' };
+const overloaded: Answer = { outcome: 'overloaded', retryAfterMs: 300 };
+
+/** What the network does with one try: an answer at once, or an error after a while. */
+type Outcome = Answer | Message | { readonly after: number; readonly error: Error };
+const logGone: Answer = { outcome: 'unavailable', reason: 'log-unavailable' };
+const noResponders: Outcome = { after: 0, error: new NoResponders('none') };
+const timeOut: Outcome = { after: Infinity, error: new RequestTimeout('late') };
+const closed: Outcome = { after: 1, error: new TransportClosed('closed') };
+
+/** A client over a network that does this, one thing after the other, the last for ever. */
+async function send(outcomes: readonly Outcome[], options: { commandId?: CommandId; deadlineMs?: number } = {}) {
+  const clock = createSimulatedClock();
+  const begunAt = clock.now();
+  const tries: { at: number; timeoutMs: number; envelope: CommandEnvelope }[] = [];
+  const request: Transport['request'] = async (_subject, message, { timeoutMs }) => {
+    const outcome = outcomes[Math.min(tries.length, outcomes.length - 1)]!;
+    tries.push({ at: clock.now() - begunAt, timeoutMs, envelope: message.body as CommandEnvelope });
+    if ('outcome' in outcome) return answerMessage(outcome);
+    if ('type' in outcome) return outcome;
+    await clock.sleep(Math.min(outcome.after, timeoutMs));
+    throw outcome.error;
+  };
+  const client = createCommandClient({
+    transport: { request } as Transport,
+    space: 's',
+    clock,
+    random: seededRandom(1),
+    logger: silentLogger,
+  });
+  let result: { answer?: Answer; commandId?: CommandId; error?: unknown } | undefined;
+  void client.send(ann, followBob, options).then(
+    (value) => (result = value),
+    (error: unknown) => (result = { error }),
+  );
+  await clock.runUntil(() => result !== undefined, 60_000);
+  return { ...result, tries, tookMs: clock.now() - begunAt, begunAt };
+}
+
+test('one try is enough when the answer is certain', async () => {
+  expect(await send([accepted])).toMatchObject({ answer: accepted, tookMs: 0, tries: [{ timeoutMs: 5_000 }] });
+  expect(await send([rejected])).toMatchObject({ answer: rejected, tookMs: 0 });
+});
+
+test('an id that the client chose goes along, and is marked as such', async () => {
+  const chosen = await send([accepted], { commandId: 'mine' as CommandId });
+  expect(chosen.commandId).toBe('mine');
+  expect(chosen.tries[0]?.envelope).toMatchObject({ userId: ann, commandId: 'mine', clientChose: true, command: followBob });
+  const made = await send([accepted]);
+  expect(made.tries[0]?.envelope).toMatchObject({ commandId: made.commandId, clientChose: false });
+});
+
+describe('what may pass by itself is tried again under the same id', () => {
+  test.each<[string, Outcome]>([
+    ['no responder', noResponders],
+    ['a time-out', timeOut],
+    ['a closed connection', closed],
+    ['an overloaded actor', overloaded],
+    ['a node that stops', { outcome: 'unavailable', reason: 'stopping' }],
+    ['a log that is not there', { outcome: 'unavailable', reason: 'log-unavailable' }],
+    ['an unknown outcome', { outcome: 'unknown' }],
+    ['a node that does not know the format yet', refusalMessage('newer-format')],
+  ])('%s', async (_what, outcome) => {
+    const result = await send([outcome, accepted]);
+    expect(result.answer).toEqual(accepted);
+    expect(result.tries).toHaveLength(2);
+    expect(result.tries[0]?.envelope.commandId).toBe(result.tries[1]?.envelope.commandId);
+  });
+
+  test('with pauses that grow, and not before an overloaded actor wants', async () => {
+    const { tries } = await send([noResponders]);
+    const pauses = tries.slice(1).map(({ at }, n) => at - tries[n]!.at);
+    for (const [n, pause] of pauses.slice(0, -1).entries()) {
+      const full = Math.min(limits.commandBackOffMaxMs, limits.commandBackOffMinMs * 2 ** n);
+      expect(pause).toBeGreaterThanOrEqual(Math.floor(full / 2) - 1);
+      expect(pause).toBeLessThanOrEqual(full + 1);
+    }
+    expect((await send([overloaded, accepted])).tookMs).toBeGreaterThanOrEqual(300);
+  });
+});
+
+describe('at the deadline', () => {
+  test.each<[string, readonly Outcome[], Answer]>([
+    ['nobody there: unavailable', [noResponders], { outcome: 'unavailable', reason: 'stopping' }],
+    ['overloaded stays overloaded', [overloaded], overloaded],
+    [
+      'unavailable stays unavailable',
+      [{ outcome: 'unavailable', reason: 'deadline-passed' }],
+      { outcome: 'unavailable', reason: 'deadline-passed' },
+    ],
+    ['a log that is gone after a lost try leaves it unknown', [timeOut, logGone], { outcome: 'unknown' }],
+    ['time-outs leave the outcome unknown', [timeOut], { outcome: 'unknown' }],
+    ['a single time-out leaves it unknown, whatever came after it', [timeOut, overloaded], { outcome: 'unknown' }],
+    ['unknown stays unknown', [{ outcome: 'unknown' }], { outcome: 'unknown' }],
+  ])('%s', async (_what, outcomes, answer) => {
+    const result = await send(outcomes, { deadlineMs: 8_000 });
+    expect(result.answer).toEqual(answer);
+    expect(result.tookMs).toBeLessThanOrEqual(8_001);
+    expect(result.tookMs).toBeGreaterThanOrEqual(7_900);
+  });
+
+  test('no try may be begun after its own time-out, so that at most one is alive', async () => {
+    const { tries, begunAt } = await send([timeOut]);
+    expect(tries.map(({ at, timeoutMs, envelope }) => Math.abs(envelope.deadline - begunAt - at - timeoutMs) <= 1)).toEqual(
+      tries.map(() => true),
+    );
+    expect(tries.at(-1)!.envelope.deadline - begunAt).toBeLessThanOrEqual(limits.commandDeadlineMs + 1);
+  });
+});
+
+describe('a log that takes nothing', () => {
+  test('is told after some tries, long before the deadline', async () => {
+    const result = await send([logGone]);
+    expect(result.answer).toEqual(logGone);
+    expect(result.tries.length).toBeGreaterThan(3);
+    expect(result.tookMs).toBeGreaterThan(limits.commandLogUnavailableMs / 4);
+    expect(result.tookMs).toBeLessThanOrEqual(limits.commandLogUnavailableMs);
+  });
+
+  test('and comes back in time is no trouble', async () => {
+    const result = await send([logGone, logGone, logGone, accepted]);
+    expect(result.answer).toEqual(accepted);
+  });
+
+  test('counts from when it began, not from when nobody was there', async () => {
+    const silent = Array.from({ length: 10 }, () => noResponders);
+    const result = await send([...silent, logGone, logGone, accepted]);
+    expect(result.answer).toEqual(accepted);
+  });
+});
+
+test('a rejection counts only when no lost try can be carried out after it', async () => {
+  const result = await send([closed, rejected]);
+  expect(result.answer).toEqual(rejected);
+  expect(result.tookMs).toBeGreaterThanOrEqual(limits.commandTryTimeoutMs);
+  expect(result.tries).toHaveLength(3);
+});
+
+test('a command that no node can read is a bug, and said at once', async () => {
+  const result = await send([refusalMessage('malformed')]);
+  expect(result.error).toBeInstanceOf(CommandRefused);
+  expect(result.tries).toHaveLength(1);
+});

@@ -1,0 +1,45 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { IdSet } from '../../../src/actors/user/id-set.ts';
+
+// Few ids, so that they meet; and such as differ in their first or last byte alone.
+const id = fc.oneof(
+  fc.nat(40).map((n) => `01890000-0000-7000-8000-0000000000${n.toString(16).padStart(2, '0')}`),
+  fc.nat(20).map((n) => `${n.toString(16).padStart(2, '0')}ffffff-ffff-5fff-bfff-ffffffffffff`),
+);
+const step = fc.record({ do: fc.constantFrom('add', 'add', 'delete' as const), id });
+
+test('is a set, whatever is added and deleted', () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 200 }), id, (steps, other) => {
+      const packed = new IdSet();
+      const plain = new Set<string>();
+      for (const { do: method, id: each } of steps) {
+        packed[method](each);
+        plain[method](each);
+        expect(packed.size).toBe(plain.size);
+      }
+      for (const each of plain) expect(packed.has(each)).toBe(true);
+      expect(packed.has(other)).toBe(plain.has(other));
+      expect(Buffer.from(packed.packed()).toString('hex')).toBe(
+        [...plain]
+          .map((each) => each.replaceAll('-', ''))
+          .toSorted()
+          .join(''),
+      );
+    }),
+  );
+});
+
+test('goes on from its packed form', () => {
+  fc.assert(
+    fc.property(fc.uniqueArray(id, { maxLength: 50 }), id, (ids, next) => {
+      const whole = new IdSet();
+      for (const each of ids) whole.add(each);
+      const half = new IdSet(whole.packed());
+      whole.add(next);
+      half.add(next);
+      expect(half.packed()).toEqual(whole.packed());
+    }),
+  );
+});

@@ -1,0 +1,87 @@
+import { expect, test } from 'vitest';
+import { beginRun, endRun } from '../../../src/actors/runs.ts';
+import { AppendOutcomeUnknown, LogUnavailable } from '../../../src/events/event-log.ts';
+import type { EventLog } from '../../../src/events/event-log.ts';
+import { runsStream, userStreamOf } from '../../../src/events/ids.ts';
+import { createMemoryLog } from '../../../src/events/memory-log.ts';
+import { seededRandom } from '../../../src/random.ts';
+import { createSimulatedClock } from '../../simulation/simulated-clock.ts';
+import { ann, annRegistered } from './given.ts';
+
+function setUp() {
+  const clock = createSimulatedClock();
+  const random = seededRandom(1);
+  const log = createMemoryLog({ random });
+  const begin = (label: string, own: EventLog = log) => beginRun({ log: own, clock, random, label });
+  const runs = async () => {
+    const found = [];
+    for await (const batch of log.read(runsStream))
+      for (const { time, events } of batch) found.push(...events.map((event) => ({ time, ...event })));
+    return found;
+  };
+  return { clock, random, log, begin, runs };
+}
+
+test('a run begins and ends', async () => {
+  const { clock, log, begin, runs } = setUp();
+  const startedAt = clock.now();
+  const run = await begin('first');
+  await clock.advance(5_000);
+  await endRun({ log, clock, run: run.id });
+  await endRun({ log, clock, run: run.id });
+  expect(run.begun).toBe(true);
+  expect(await runs()).toEqual([
+    { type: 'RunStarted', runId: run.id, label: 'first', time: startedAt },
+    { type: 'RunEnded', runId: run.id, endedAt: startedAt + 5_000, time: startedAt + 5_000 },
+  ]);
+});
+
+test('a run that a dead system left open is closed at the last event of the log, in the commit that begins the next', async () => {
+  const { clock, log, begin, runs } = setUp();
+  const dead = await begin('dead');
+  await clock.advance(1_000);
+  const lastSignOfLife = clock.now();
+  await log.append(userStreamOf(ann), 'no-stream', { time: lastSignOfLife, events: [annRegistered] });
+  await clock.advance(3_600_000);
+  const next = await begin('next');
+  expect((await runs()).slice(1)).toEqual([
+    { type: 'RunEnded', runId: dead.id, endedAt: lastSignOfLife, time: clock.now() },
+    { type: 'RunStarted', runId: next.id, label: 'next', time: clock.now() },
+  ]);
+  // The dead one comes to and wants to end its run: it has ended.
+  await endRun({ log, clock, run: dead.id });
+  expect(await runs()).toHaveLength(3);
+});
+
+test('of several nodes that start at the same moment one begins the run, and the others join it', async () => {
+  const { begin, runs } = setUp();
+  await begin('dead');
+  const begun = await Promise.all(['a', 'b', 'c'].map((label) => begin(label)));
+  expect(begun.filter((run) => run.begun)).toHaveLength(1);
+  expect(new Set(begun.map((run) => run.id)).size).toBe(1);
+  expect((await runs()).map(({ type }) => type)).toEqual(['RunStarted', 'RunEnded', 'RunStarted']);
+});
+
+test.each([true, false])('an append without an answer (written: %s) leaves exactly one run', async (written) => {
+  const { clock, log, begin, runs } = setUp();
+  let failures = 1;
+  const unsure: EventLog = {
+    ...log,
+    async append(stream, expected, commit) {
+      if (failures-- <= 0) return log.append(stream, expected, commit);
+      if (written) await log.append(stream, expected, commit);
+      throw new AppendOutcomeUnknown('lost');
+    },
+  };
+  const run = await begin('only', unsure);
+  expect(run.begun).toBe(true);
+  failures = 1;
+  await endRun({ log: unsure, clock, run: run.id });
+  expect((await runs()).map(({ type }) => type)).toEqual(['RunStarted', 'RunEnded']);
+});
+
+test('a log that is not there is for the caller to handle', async () => {
+  const { log, begin } = setUp();
+  await log.close();
+  await expect(begin('none')).rejects.toThrow(LogUnavailable);
+});

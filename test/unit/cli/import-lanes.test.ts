@@ -1,0 +1,146 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { forEachInLanes } from '../../../src/cli/import/lanes.ts';
+
+interface Item {
+  readonly user: string;
+  readonly number: number;
+}
+
+const never = new AbortController().signal;
+const userOf = ({ user }: Item): string => user;
+/** "aab": the first and second item of a, the first of b. */
+const itemsOf = (users: string): Item[] => [...users].map((user, number) => ({ user, number }));
+
+async function* inBatches(items: readonly Item[], size: number, read: (count: number) => void = () => undefined): AsyncGenerator<Item[]> {
+  for (let from = 0; from < items.length; from += size) {
+    const batch = items.slice(from, from + size);
+    read(batch.length);
+    yield batch;
+  }
+}
+
+/** Work that ends when the test says so. */
+function heldWork() {
+  const running = new Map<number, { end: () => void; fail: (cause: Error) => void }>();
+  const begun: number[] = [];
+  const work = ({ number }: Item): Promise<void> =>
+    new Promise((resolve, reject) => {
+      begun.push(number);
+      const leave = () => running.delete(number);
+      running.set(number, { end: () => (leave(), resolve()), fail: (cause) => (leave(), reject(cause)) });
+    });
+  return { work, running, begun };
+}
+
+/** Lets everything run that waits for nothing but its turn. */
+const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+
+describe('forEachInLanes', () => {
+  it('does everything once, in order for each user, never two of one user and never more than the bound at once', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.constantFrom('a', 'b', 'c', 'd', 'e'), { maxLength: 300 }),
+        fc.record({ inFlightMax: fc.integer({ min: 1, max: 6 }), aheadMax: fc.integer({ min: 1, max: 200 }) }),
+        fc.integer({ min: 1, max: 50 }),
+        fc.scheduler(),
+        async (users, bounds, batchSize, scheduler) => {
+          const items = itemsOf(users.join(''));
+          const done: Item[] = [];
+          const atWork = new Set<string>();
+          let read = 0;
+          const work = async (item: Item): Promise<void> => {
+            expect(atWork.has(item.user)).toBe(false);
+            atWork.add(item.user);
+            expect(atWork.size).toBeLessThanOrEqual(bounds.inFlightMax);
+            await scheduler.schedule(Promise.resolve());
+            atWork.delete(item.user);
+            done.push(item);
+          };
+          const readMore = (count: number): void => {
+            // What is read and not done is at work or waits; the batch that comes now is the only one beyond the bound.
+            expect(read - done.length - atWork.size).toBeLessThan(bounds.aheadMax);
+            read += count;
+          };
+          const finished = forEachInLanes(inBatches(items, batchSize, readMore), { ...bounds, keyOf: userOf, signal: never, work });
+          await scheduler.waitFor(finished);
+          expect(done.toSorted((a, b) => a.number - b.number)).toEqual(items);
+          for (const user of new Set(users)) {
+            const numbers = done.filter((item) => item.user === user).map(({ number }) => number);
+            expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
+          }
+        },
+      ),
+    );
+  });
+
+  it('goes on with other users while one is busy, and takes the one with the most to do first', async () => {
+    const { work, running, begun } = heldWork();
+    const finished = forEachInLanes(inBatches(itemsOf('abbbccd'), 7), {
+      keyOf: userOf,
+      inFlightMax: 2,
+      aheadMax: 100,
+      signal: never,
+      work,
+    });
+    await turn();
+    expect(begun).toEqual([1, 4]);
+    running.get(4)!.end();
+    await turn();
+    // Of a, c and d, with one item each, any.
+    expect(begun).toHaveLength(3);
+    while (running.size > 0) {
+      for (const { end } of [...running.values()]) end();
+      await turn();
+    }
+    await finished;
+    expect(begun.toSorted()).toEqual([0, 1, 2, 3, 4, 5, 6]);
+  });
+
+  it('begins nothing after a failure, awaits what runs, and throws the failure', async () => {
+    const { work, running, begun } = heldWork();
+    const finished = forEachInLanes(inBatches(itemsOf('abcd'), 2), { keyOf: userOf, inFlightMax: 2, aheadMax: 1, signal: never, work });
+    const outcome = expect(finished).rejects.toThrow('no');
+    let ended = false;
+    void finished.catch(() => (ended = true));
+    await turn();
+    running.get(0)!.fail(new Error('no'));
+    await turn();
+    expect({ begun: begun.toSorted(), ended }).toEqual({ begun: [0, 1], ended: false });
+    running.get(1)!.end();
+    await outcome;
+    expect(begun).toHaveLength(2);
+  });
+
+  it('stops in the same way when told to', async () => {
+    const { work, running, begun } = heldWork();
+    const stop = new AbortController();
+    const finished = forEachInLanes(inBatches(itemsOf('abc'), 3), {
+      keyOf: userOf,
+      inFlightMax: 1,
+      aheadMax: 9,
+      signal: stop.signal,
+      work,
+    });
+    const outcome = expect(finished).rejects.toThrow('enough');
+    await turn();
+    stop.abort(new Error('enough'));
+    running.get(begun[0]!)!.end();
+    await outcome;
+    expect(begun).toHaveLength(1);
+  });
+
+  it('stops in the same way when the items cannot be read on', async () => {
+    const { work, running, begun } = heldWork();
+    async function* broken(): AsyncGenerator<Item[]> {
+      yield itemsOf('aab');
+      throw new Error('line 4');
+    }
+    const finished = forEachInLanes(broken(), { keyOf: userOf, inFlightMax: 1, aheadMax: 9, signal: never, work });
+    const outcome = expect(finished).rejects.toThrow('line 4');
+    await turn();
+    for (const { end } of [...running.values()]) end();
+    await outcome;
+    expect(begun).toEqual([0]);
+  });
+});

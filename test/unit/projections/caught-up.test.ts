@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
+import type { Clock } from '../../../src/clock.ts';
+import type { LogId } from '../../../src/events/ids.ts';
+import type { Position } from '../../../src/events/position.ts';
+import { limits } from '../../../src/limits.ts';
+import { createCaughtUp } from '../../../src/projections/caught-up.ts';
+import { DatabaseUnavailable } from '../../../src/projections/database.ts';
+import type { ProjectionName } from '../../../src/projections/read-model.ts';
+import { createManualClock } from '../../support/manual-clock.ts';
+
+const at = (commit: number): Position => ({ logId: '00000000-0000-4000-8000-000000000001' as LogId, commit, index: 0 });
+
+const withPolls = (clock: Clock = systemClock) => {
+  const stands: Record<ProjectionName, number | 'away'> = { network: 0, statistics: 0 };
+  let polls = 0;
+  const readModel = {
+    position: async (projection: ProjectionName) => {
+      polls += 1;
+      const where = stands[projection];
+      if (where === 'away') throw new DatabaseUnavailable('away');
+      return where === 0 ? null : at(where);
+    },
+  };
+  return { stands, polls: () => polls, caughtUp: createCaughtUp({ readModel, clock }) };
+};
+
+describe('waiting until projections have caught up', () => {
+  it('polls only while somebody waits, one poller for all', async () => {
+    const clock = createManualClock();
+    const { stands, polls, caughtUp } = withPolls(clock);
+    const waits = Promise.all(Array.from({ length: 50 }, () => caughtUp.waitFor(['network'], at(5), 5_000)));
+    await clock.advance(10 * limits.caughtUpPollMs);
+    expect(polls()).toBeGreaterThanOrEqual(9);
+    expect(polls()).toBeLessThanOrEqual(12);
+    stands.network = 5;
+    await clock.advance(limits.caughtUpPollMs);
+    expect(new Set(await waits)).toEqual(new Set([true]));
+    const after = polls();
+    expect(await caughtUp.waitFor(['network'], at(4), 5_000)).toBe(true);
+    await clock.advance(1_000);
+    expect(polls()).toBe(after);
+    expect(clock.sleepers()).toBe(0);
+  });
+
+  it('answers at once by a hint, and waits for all projections that it was asked for', async () => {
+    const { caughtUp } = withPolls();
+    let answered = false;
+    const wait = caughtUp.waitFor(['network', 'statistics'], at(3), 5_000).then((reached) => {
+      answered = true;
+      return reached;
+    });
+    caughtUp.advanced('network', at(9));
+    await Promise.resolve();
+    expect(answered).toBe(false);
+    caughtUp.advanced('statistics', at(3));
+    expect(await wait).toBe(true);
+    caughtUp.close();
+  });
+
+  it('answers false after the time-out, also while the database is away, and when it is closed', async () => {
+    const { stands, caughtUp } = withPolls();
+    expect(await caughtUp.waitFor(['network'], at(1), 20)).toBe(false);
+    stands.network = 'away';
+    expect(await caughtUp.waitFor(['network'], at(1), 20)).toBe(false);
+    const waiting = caughtUp.waitFor(['network'], at(1), 60_000);
+    caughtUp.close();
+    expect(await waiting).toBe(false);
+    expect(await caughtUp.waitFor(['network'], at(1), 60_000)).toBe(false);
+  });
+
+  it('takes back what a projection lost when its database crashed', async () => {
+    const { caughtUp } = withPolls();
+    caughtUp.advanced('network', at(9));
+    caughtUp.advanced('network', at(7));
+    expect(await caughtUp.waitFor(['network'], at(8), 10)).toBe(false);
+    caughtUp.close();
+  });
+
+  it('believes nothing that it was told before it had to forget, and asks', async () => {
+    const { stands, polls, caughtUp } = withPolls();
+    caughtUp.advanced('network', at(9));
+    caughtUp.forget();
+    stands.network = 7;
+    expect(await caughtUp.waitFor(['network'], at(8), 100)).toBe(false);
+    expect(polls()).toBeGreaterThan(0);
+    expect(await caughtUp.waitFor(['network'], at(7), 0)).toBe(true);
+    caughtUp.close();
+  });
+});

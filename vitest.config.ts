@@ -1,0 +1,23 @@
+import { createRequire } from 'node:module';
+import { defineConfig } from 'vitest/config';
+
+// As Node itself resolves it: two copies of graphql in one process refuse each other's schemas.
+const alias = [{ find: /^graphql$/, replacement: createRequire(import.meta.url).resolve('graphql') }];
+
+const project = (name: string, include: string[], testTimeout: number) => ({
+  test: { name, include, alias, testTimeout, hookTimeout: testTimeout },
+});
+
+// unit: no server, no process; the rest starts real ones, and mostly waits for them: so two files at a time, also on two cores.
+export default defineConfig({
+  test: {
+    maxWorkers: 2,
+    projects: [
+      project('unit', ['test/unit/**/*.test.ts'], 10_000),
+      project('contracts', ['test/contracts/**/*.test.ts'], 30_000),
+      project('simulation', ['test/simulation/**/*.test.ts'], 120_000),
+      project('integration', ['test/integration/**/*.test.ts'], 60_000),
+      project('e2e', ['test/e2e/**/*.test.ts'], 120_000),
+    ],
+  },
+});
