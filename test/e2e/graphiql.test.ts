@@ -32,19 +32,36 @@ test('the page in a browser loads from the gateway alone, queries, and is pushed
   const editor = "document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror";
   // The page parses what is written a moment later, and runs what it has parsed.
   const hasRead = (document: string) => `${editor}.documentAST?.loc.source.body ${document}`;
-  const run = async (query: string) => {
+  const write = async (query: string) => {
     await page.evaluate(`${editor}.setValue(${JSON.stringify(query)})`);
     await eventually(() => page.evaluate<boolean>(hasRead(`=== ${JSON.stringify(query)}`)), 'the page has read the document', 30_000);
-    await page.evaluate("document.querySelector('.graphiql-execute-button').click()");
   };
+  // While the page still loads its pane for answers, the button does nothing; once it works, it becomes the one that stops.
+  const press = () => page.evaluate("document.querySelector('.graphiql-execute-button[aria-label^=Execute]')?.click()");
 
   await page.open(`${url}/`);
   await eventually(() => page.evaluate<boolean>(hasRead('!== undefined')), 'the page has read its first document', 60_000);
-  await run('{ publicTimeline(first: 1) { edges { node { text author { handle } } } } }');
-  await eventually(async () => (await shown()).includes('Hello from before'), 'the answer is shown', 30_000);
+  await write('{ publicTimeline(first: 1) { edges { node { text author { handle } } } } }');
+  await eventually(
+    async () => {
+      await press();
+      return (await shown()).includes('Hello from before');
+    },
+    'the answer is shown',
+    30_000,
+    200,
+  );
 
-  await run('subscription { userTimeline(handle: "ada") { node { text } } }');
-  await eventually(() => page.requested.some((address) => address.startsWith('ws://')), 'the page opens a WebSocket', 30_000);
+  await write('subscription { userTimeline(handle: "ada") { node { text } } }');
+  await eventually(
+    async () => {
+      await press();
+      return page.requested.some((address) => address.startsWith('ws://'));
+    },
+    'the page opens a WebSocket',
+    30_000,
+    500,
+  );
   let number = 0;
   await eventually(
     async () => {
