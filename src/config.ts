@@ -3,10 +3,26 @@ import { parseTrustedProxies } from './gateway/client-address.ts';
 import type { LogLevel } from './logger.ts';
 import { logLevels } from './logger.ts';
 
+/** What a node may do; in any mix. */
+export const roles = ['gateway', 'actors', 'projections'] as const;
+export type Role = (typeof roles)[number];
+
+/** Where the events are: in the data directory (LMDB), or on servers that all nodes share. */
+export const logEngines = ['lmdb', 'jetstream', 'eventstoredb'] as const;
+export type LogEngine = (typeof logEngines)[number];
+
 /** What the operator decides. Only this file reads the environment. */
 export interface Config {
   /** Absolute path. */
   readonly dataDirectory: string;
+  /** False: nobody said where, so a node that keeps nothing may as well take another place. */
+  readonly dataDirectoryGiven: boolean;
+  readonly roles: readonly Role[];
+  readonly logEngine: LogEngine;
+  /** Copies of a JetStream log, on as many servers. */
+  readonly logReplicas: number;
+  /** Holds a password, so it is never shown. */
+  readonly eventStoreDbUrl: string | undefined;
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
@@ -14,13 +30,22 @@ export interface Config {
   readonly databaseUrl: string | undefined;
   /** NATS instead of the in-process transport: one or more servers; may hold a password, so it is never shown. */
   readonly natsUrl: readonly string[] | undefined;
-  /** Keeps systems apart that share one NATS; undefined: the id of the log, which no two systems share. */
+  readonly natsFiles: NatsFiles;
+  /** Keeps systems apart that share one NATS or EventStoreDB; undefined: the id of an embedded log, which no two systems share, and otherwise `starling`. */
   readonly space: string | undefined;
   readonly logLevel: LogLevel;
   /** Name of the run in the statistics. */
   readonly label: string;
   /** Reverse proxies, as addresses and networks, whose X-Forwarded-For is believed; by default none. */
   readonly trustedProxies: readonly string[];
+}
+
+/** Paths of what NATS wants besides an address; what is secret in them stays in them. */
+export interface NatsFiles {
+  readonly nkeyFile?: string;
+  readonly caFile?: string;
+  readonly certFile?: string;
+  readonly keyFile?: string;
 }
 
 /** A setting with a value that cannot be used: the message names it, says what is wrong, and what is allowed. */
@@ -63,7 +88,20 @@ export const settings = {
     environment: 'STARLING_SPACE',
     flag: 'space',
     placeholder: 'NAME',
-    says: 'keeps systems apart on a shared NATS (default: the id of the log)',
+    says: 'keeps systems apart that share servers (default: the id of an embedded log, otherwise "starling")',
+  },
+  roles: {
+    environment: 'STARLING_ROLES',
+    flag: 'roles',
+    placeholder: 'LIST',
+    says: `what this node does: ${roles.join(',')} (default: all)`,
+  },
+  log: { environment: 'STARLING_LOG', flag: 'log', placeholder: 'ENGINE', says: `event log: ${logEngines.join(', ')} (default lmdb)` },
+  replicas: {
+    environment: 'STARLING_LOG_REPLICAS',
+    flag: 'replicas',
+    placeholder: 'NUMBER',
+    says: 'copies of a JetStream log, each on a server of its own: 1, 3 or 5 (default 1)',
   },
   trustProxy: {
     environment: 'STARLING_TRUST_PROXY',
@@ -73,6 +111,11 @@ export const settings = {
   },
   database: { environment: 'DATABASE_URL', placeholder: 'URL', says: 'an existing PostgreSQL instead of the embedded one' },
   nats: { environment: 'NATS_URL', placeholder: 'URL', says: 'NATS as the transport; several servers with commas between' },
+  natsNkey: { environment: 'NATS_NKEY_FILE', placeholder: 'FILE', says: 'holds the seed of an nkey for NATS' },
+  natsCa: { environment: 'NATS_CA_FILE', placeholder: 'FILE', says: 'certificate of who vouches for NATS (TLS)' },
+  natsCert: { environment: 'NATS_CERT_FILE', placeholder: 'FILE', says: 'certificate of this client for NATS (TLS)' },
+  natsKey: { environment: 'NATS_KEY_FILE', placeholder: 'FILE', says: 'private key of that certificate' },
+  eventStoreDb: { environment: 'EVENTSTOREDB_URL', placeholder: 'URL', says: 'EventStoreDB, as esdb://HOST:2113?tls=false' },
 } as const satisfies Record<string, Setting>;
 export type SettingName = keyof typeof settings;
 
@@ -136,8 +179,42 @@ export function readConfig(
       'not the address of a NATS server: nats://HOST:4222 or tls://USER:PASSWORD@HOST:4222 is the form, several with commas between',
     );
   }
+  const eventStoreDbUrl = raw('eventStoreDb');
+  if (eventStoreDbUrl !== undefined && !/^esdb(\+discover)?:$/.test(protocolOf(eventStoreDbUrl))) {
+    throw wrong('eventStoreDb', 'not the address of an EventStoreDB: esdb://USER:PASSWORD@HOST:2113 is the form');
+  }
+
+  const roleNames = raw('roles')
+    ?.split(',')
+    .map((name) => name.trim());
+  const chosenRoles = roleNames === undefined ? roles : roles.filter((role) => roleNames.includes(role));
+  const strange = roleNames?.find((name) => !roles.some((role) => role === name));
+  if (strange !== undefined) throw wrong('roles', `"${strange}" is not a role: ${roles.join(', ')} are, with commas between`);
+
+  const logEngine = logEngines.find((engine) => engine === (raw('log') ?? 'lmdb'));
+  if (logEngine === undefined) throw wrong('log', `"${raw('log')}" is not an event log: ${logEngines.join(', ')} are`);
+  if (logEngine === 'jetstream' && natsUrl === undefined) throw wrong('log', 'jetstream needs NATS_URL, the address of its servers');
+  if (logEngine === 'eventstoredb' && eventStoreDbUrl === undefined)
+    throw wrong('log', 'eventstoredb needs EVENTSTOREDB_URL, the address of its server');
+
+  const replicas = raw('replicas') ?? '1';
+  if (!/^[135]$/.test(replicas)) throw wrong('replicas', `"${replicas}" is not a number of copies: 1, 3 or 5 are`);
+
+  const file = (name: SettingName) => {
+    const path = raw(name);
+    return path === undefined ? undefined : resolve(path);
+  };
+  const [nkeyFile, caFile, certFile, keyFile] = [file('natsNkey'), file('natsCa'), file('natsCert'), file('natsKey')];
+  if ((certFile === undefined) !== (keyFile === undefined))
+    throw wrong('natsCert', 'a certificate and its key belong together: NATS_KEY_FILE');
   return {
     dataDirectory: isAbsolute(data) ? data : resolve(data),
+    dataDirectoryGiven: raw('data') !== undefined,
+    roles: chosenRoles,
+    logEngine,
+    logReplicas: Number(replicas),
+    eventStoreDbUrl,
+    natsFiles: { ...(nkeyFile && { nkeyFile }), ...(caFile && { caFile }), ...(certFile && { certFile }), ...(keyFile && { keyFile }) },
     host,
     port,
     databaseUrl,

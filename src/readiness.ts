@@ -3,12 +3,12 @@ import { limits } from './limits.ts';
 import type { Node } from './node.ts';
 
 /** Caught up, and able to answer: what a load balancer wants to know. */
-export async function readinessOf(node: Pick<Node, 'log' | 'projections' | 'readModel' | 'transport'>): Promise<Readiness> {
+export async function readinessOf(node: Pick<Node, 'log' | 'readSide' | 'transport'>): Promise<Readiness> {
   const [log, database, projections] = await Promise.all([
     // One that does not know what is on disk has stopped, and refuses everything until the process is started again.
     answers(node.log.tail()),
-    answers(node.readModel.position('network')),
-    Promise.all(node.projections.map((projection) => projection.status())),
+    node.readSide === undefined || answers(node.readSide.readModel.position('network')),
+    Promise.all((node.readSide?.projections ?? []).map((projection) => projection.status())),
   ]);
   const transport = node.transport.connected();
   const behind = projections.some((projection) => projection.stoppedBy !== null || projection.lagCommits > limits.readyLagCommitsMax);

@@ -1,8 +1,7 @@
-import type { Config } from '../config.ts';
+import type { Config, Role } from '../config.ts';
 import { controlSocketOf } from '../data-directory.ts';
 import { DirectoryInUse } from '../directory-lock.ts';
 import { createLogger } from '../logger.ts';
-import type { Role } from '../node.ts';
 import type { CommandContext } from './command-line.ts';
 import { NotRunning, requestJob } from './control-client.ts';
 import type { ControlRequest } from './control-protocol.ts';

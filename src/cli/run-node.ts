@@ -1,7 +1,7 @@
-import type { Config } from '../config.ts';
+import type { Config, Role } from '../config.ts';
 import { openDataDirectory } from '../data-directory.ts';
 import type { Logger } from '../logger.ts';
-import type { Node, Role } from '../node.ts';
+import type { Node } from '../node.ts';
 import { loadSavedSessions } from './backup/saved-sessions.ts';
 import { serveControl } from './control-server.ts';
 import { createJobs } from './jobs.ts';

@@ -23,10 +23,13 @@ export async function startConstantGateway(node: Node): Promise<ConstantGateway>
   const { createPasswords } = await built('gateway/passwords.js');
   const { connectionOf, postEdge } = await built('gateway/connections.js');
 
-  const { log, database, clock } = node;
-  const sessions = createPostgresSessions(node);
+  const { log, clock } = node;
+  const readSide = node.readSide!;
+  const { database } = readSide;
+  const sessions = createPostgresSessions({ ...node, database });
   const services: GatewayServices = {
     ...node,
+    ...readSide,
     logId: log.id,
     namespace: log.namespace,
     logTail: async () => (await log.tail())?.position,

@@ -19,6 +19,9 @@ const running = () => {
   return own;
 };
 
+/** The embedded log numbers its commits one after another. */
+const commitCount = async () => (await running().node.log.tail())?.position.commit ?? 0;
+
 const handlers = {
   async start({ directory }: { directory: string }): Promise<{ port: number; floorPort: number }> {
     const { readConfig } = await built('config.js');
@@ -52,10 +55,10 @@ const handlers = {
 
   /** Resolves when all projections stand at the end of the log. */
   async caughtUp(): Promise<void> {
-    const { log, caughtUp } = running().node;
+    const { log, readSide } = running().node;
     const tail = await log.tail();
     if (tail === undefined) return;
-    const reached = await caughtUp.waitFor(['network', 'statistics'], tail.position, 10 * 60_000);
+    const reached = await readSide!.caughtUp.waitFor(['network', 'statistics'], tail.position, 10 * 60_000);
     if (!reached) throw new Error('the projections did not catch up in ten minutes');
   },
 
@@ -67,13 +70,13 @@ const handlers = {
     const reading = new AbortController();
     for await (const batch of log.subscribe('start', reading.signal)) {
       for (const commit of batch) commits.push(encodeCommit(commit));
-      if (commits.length >= log.commitCount) reading.abort();
+      if (commits.length >= (await commitCount())) reading.abort();
     }
     return { perSecond: await measureLogFloor({ folder, commits, inFlight }) };
   },
 
   async eventCount(): Promise<number> {
-    return running().node.log.commitCount;
+    return commitCount();
   },
 
   /** A session for each of the first users, in the order in which they registered. */
@@ -81,12 +84,12 @@ const handlers = {
     const { createPostgresSessions } = await built('gateway/sessions-postgres.js');
     const { node } = running();
     // Spread over all of them: those who came first are not like the others.
-    const users = await node.database.query<{ id: UserId; handle: string }>({
+    const users = await node.readSide!.database.query<{ id: UserId; handle: string }>({
       text: `select id, handle from (select id, handle, row_number() over (order by place) as place, count(*) over () as users from network.users) as ranked
              where $1::int is null or place % greatest(1, users / $1::int) = 0 order by place limit $1::int`,
       values: [usersMax ?? null],
     });
-    const sessions = createPostgresSessions(node);
+    const sessions = createPostgresSessions({ ...node, ...node.readSide! });
     try {
       const opened: { handle: string; token: string }[] = [];
       for (let from = 0; from < users.length; from += 64) {
@@ -101,7 +104,7 @@ const handlers = {
 
   /** Gives the constant gateway a page as long as pages are in the mean, so that both serialise as much. Returns how many entries that is. */
   async prepareConstantPage(): Promise<number> {
-    const { readModel, database } = running().node;
+    const { readModel, database } = running().node.readSide!;
     const users = await database.query<{ id: UserId }>({ text: 'select id from network.users order by id limit 500' });
     const pages: Page<PostRow>[] = [];
     for (const { id } of users) pages.push(await readModel.homeTimeline(id, { take: 'first', count: 20 }));
@@ -123,7 +126,7 @@ const handlers = {
   },
 
   async copyFloor(): Promise<CopyFloor> {
-    const found = await running().node.database.query<{ host: string; user: string; database: string }>({
+    const found = await running().node.readSide!.database.query<{ host: string; user: string; database: string }>({
       text: `select split_part(current_setting('unix_socket_directories'), ',', 1) as host, current_user as user, current_database() as database`,
     });
     return measureCopyFloor(found[0]!, ['network', 'statistics']);

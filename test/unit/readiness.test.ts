@@ -7,8 +7,7 @@ type Looked = Parameters<typeof readinessOf>[0];
 const node = (log: () => Promise<undefined>): Looked =>
   ({
     log: { tail: log },
-    projections: [],
-    readModel: { position: async () => null },
+    readSide: { projections: [], readModel: { position: async () => null } },
     transport: { connected: () => true },
   }) as unknown as Looked;
 

@@ -1,5 +1,6 @@
 import { access, mkdir, open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { LmdbEventLog } from '../../events/lmdb-log.ts';
 import { logFileName, openLmdbLog } from '../../events/lmdb-log.ts';
 import { formatPosition } from '../../events/position.ts';
 import type { Node } from '../../node.ts';
@@ -8,6 +9,7 @@ import { type Manifest, createManifest, manifestName } from '../backup/manifest.
 import { saveSessions, savedSessionsName } from '../backup/saved-sessions.ts';
 import { JobFailed } from '../control-protocol.ts';
 import type { JobContext } from '../control-server.ts';
+import { readSideOf } from './read-side-of.ts';
 import { onlyArguments, pathArgument, switchArgument, wrong } from './job-arguments.ts';
 
 /** Copies the log and the sessions into one file while everything goes on. Sessions come first: then the log knows every user that has one. */
@@ -35,9 +37,9 @@ export async function backupJob(node: Node, given: Readonly<Record<string, unkno
   try {
     step('saving sessions');
     const sessionsFile = await open(join(folder, savedSessionsName), 'wx', 0o600);
-    const sessions = await saveSessions(node.database, sessionsFile).finally(() => sessionsFile.close());
+    const sessions = await saveSessions(readSideOf(node).database, sessionsFile).finally(() => sessionsFile.close());
     step('copying the log');
-    await node.log.backup(join(folder, logFileName));
+    await embeddedLogOf(node).backup(join(folder, logFileName));
     step('checking the copy');
     const about = await look(folder, node);
     const manifest = await createManifest({ createdAt: new Date(node.clock.now()).toISOString(), ...about, sessions }, [
@@ -62,6 +64,14 @@ async function look(folder: string, node: Node): Promise<Pick<Manifest, 'logId' 
   } finally {
     await copy.close();
   }
+}
+
+function embeddedLogOf(node: Node): LmdbEventLog {
+  if (node.embeddedLog) return node.embeddedLog;
+  throw new JobFailed(
+    'NO_EMBEDDED_LOG',
+    'a backup is of an embedded log, and this system keeps its log on servers: copy it into a data directory with "starling log copy"',
+  );
 }
 
 async function exists(path: string): Promise<boolean> {

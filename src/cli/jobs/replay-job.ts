@@ -1,11 +1,12 @@
 import type { Node } from '../../node.ts';
-import { projections } from '../../node.ts';
+import { projections } from '../../read-side.ts';
 import type { Projection } from '../../projections/projection.ts';
 import { projectionNames } from '../../projections/read-model.ts';
 import type { ReplayReport } from '../../projections/replay/replay.ts';
 import { replay, rollback } from '../../projections/replay/replay.ts';
 import type { JobContext } from '../control-server.ts';
 import { onlyArguments, switchArgument, textArgument, wrong } from './job-arguments.ts';
+import { readSideOf } from './read-side-of.ts';
 
 type Given = Readonly<Record<string, unknown>>;
 
@@ -33,7 +34,7 @@ export async function rollbackJob(node: Node, given: Given, context: JobContext)
 }
 
 function portsOf(node: Node, context: JobContext) {
-  return { log: node.log, database: node.database, clock: node.clock, logger: node.logger, signal: context.signal };
+  return { log: node.log, database: readSideOf(node).database, clock: node.clock, logger: node.logger, signal: context.signal };
 }
 
 function chooseProjections(given: Given): readonly Projection[] {
@@ -45,7 +46,7 @@ function chooseProjections(given: Given): readonly Projection[] {
 }
 
 async function whileRebuilding<T>(node: Node, chosen: readonly Projection[], work: () => Promise<T>): Promise<T> {
-  const running = node.projections.filter(({ name }) => chosen.some((projection) => projection.name === name));
+  const running = readSideOf(node).projections.filter(({ name }) => chosen.some((projection) => projection.name === name));
   for (const projection of running) projection.setRebuilding(true);
   try {
     return await work();

@@ -34,7 +34,7 @@ export async function statusJob(node: Node, context: JobContext): Promise<Status
   await clock.sleep(limits.statusSampleMs, context.signal);
   const commandsPerSecond = ((await sum(metrics.commands)) - before) / ((clock.monotonicMs() - begun) / 1000);
   const tail = await node.log.tail();
-  const projections = await Promise.all(node.projections.map((projection) => projection.status()));
+  const projections = await Promise.all((node.readSide?.projections ?? []).map((projection) => projection.status()));
   return {
     healthy: (await readinessOf(node)).ready,
     node: {
@@ -46,7 +46,7 @@ export async function statusJob(node: Node, context: JobContext): Promise<Status
     },
     gateway: node.url === undefined ? null : { url: node.url, subscribers: await sum(metrics.subscribers) },
     transport: { name: node.transport.name, connected: node.transport.connected() },
-    log: { id: node.log.id, commits: node.log.commitCount, position: tail === undefined ? null : formatPosition(tail.position) },
+    log: { id: node.log.id, commits: tail?.position.commit ?? 0, position: tail === undefined ? null : formatPosition(tail.position) },
     actors: { active: node.actors?.activeActors ?? 0, waiting: await sum(metrics.mailboxDepth), commandsPerSecond },
     projections: projections.map((projection) => ({ ...projection, position: projection.position && formatPosition(projection.position) })),
   };

@@ -6,6 +6,12 @@ describe('readConfig', () => {
   it('has a default for everything', () => {
     expect(readConfig({}, {}, false)).toEqual({
       dataDirectory: resolve('data'),
+      dataDirectoryGiven: false,
+      roles: ['gateway', 'actors', 'projections'],
+      logEngine: 'lmdb',
+      logReplicas: 1,
+      eventStoreDbUrl: undefined,
+      natsFiles: {},
       host: '127.0.0.1',
       port: 8080,
       databaseUrl: undefined,

@@ -1,0 +1,111 @@
+import type { Clock } from './clock.ts';
+import type { Config, Role } from './config.ts';
+import type { DataDirectory } from './data-directory.ts';
+import type { EventLog } from './events/event-log.ts';
+import type { Logger } from './logger.ts';
+import type { Metrics } from './metrics.ts';
+import type { CaughtUp } from './projections/caught-up.ts';
+import { createCaughtUp } from './projections/caught-up.ts';
+import { refuseDatabaseOfAnotherLog, refuseDatabaseOfOtherHistory } from './projections/checkpoints.ts';
+import { createReadModel } from './projections/create-read-model.ts';
+import type { Database } from './projections/database.ts';
+import { DatabaseUnavailable } from './projections/database.ts';
+import { watchDatabase } from './projections/database-watch.ts';
+import { startEmbeddedPostgres } from './projections/embedded-postgres.ts';
+import { migrate } from './projections/migrate.ts';
+import { networkProjection } from './projections/network/projection.ts';
+import { openDatabase } from './projections/postgres-database.ts';
+import type { DatabaseTarget } from './projections/postgres-database.ts';
+import type { Projection } from './projections/projection.ts';
+import type { ReadModel } from './projections/read-model.ts';
+import type { RunningProjection } from './projections/runner.ts';
+import { startProjection } from './projections/runner.ts';
+import { statisticsProjection } from './projections/statistics/projection.ts';
+import type { ShutdownStack } from './shutdown-stack.ts';
+
+export const projections: readonly Projection[] = [networkProjection, statisticsProjection];
+
+/** What can be read, and what keeps it up to date. A node that only has actors does without. */
+export interface ReadSide {
+  readonly database: Database;
+  readonly readModel: ReadModel;
+  readonly caughtUp: CaughtUp;
+  /** Those that this node runs. */
+  readonly projections: readonly RunningProjection[];
+}
+
+export interface ReadSidePorts {
+  readonly log: EventLog;
+  readonly roles: readonly Role[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** Told how many events a projection has just applied. */
+  readonly onApplied: (events: number) => void;
+  /** Called when the database is up to date and before anybody is served. */
+  readonly beforeServing?: (database: Database) => Promise<void>;
+}
+
+/** The PostgreSQL to use: the one of the configuration, or an embedded one, which is started. */
+export async function startDatabase(
+  config: Config,
+  directory: DataDirectory,
+  ports: { logger: Logger; clock: Clock },
+  stack: ShutdownStack,
+): Promise<DatabaseTarget> {
+  if (config.databaseUrl !== undefined) return { url: config.databaseUrl };
+  const starting = startEmbeddedPostgres({ directory: directory.inside('postgres'), ...ports });
+  // Pushed before it runs: whoever fails in the meantime still stops it.
+  stack.push('PostgreSQL', async () => (await starting.catch(() => undefined))?.stop());
+  return (await starting).connection;
+}
+
+/** Opens the database, brings it up to date, and runs the projections where that is this node's role. @throws {DatabaseUnavailable} with the cure. */
+export async function openReadSide(target: DatabaseTarget, ports: ReadSidePorts, stack: ShutdownStack): Promise<ReadSide> {
+  const { log, roles, clock, logger } = ports;
+  const database = await openDatabase(target, { logger, applicationName: 'starling' }).catch((cause: unknown) => {
+    if (!('url' in target) || !(cause instanceof DatabaseUnavailable)) throw cause;
+    throw new DatabaseUnavailable(
+      `DATABASE_URL: ${cause.message}: start that server, correct the address, or leave DATABASE_URL away to run the embedded one`,
+      { cause },
+    );
+  });
+  stack.push('database', () => database.close());
+  await migrate(database);
+  // A replay is the cure of rows that are ahead, so a node that only runs jobs takes them.
+  if (roles.includes('actors') || roles.includes('projections')) await refuseDatabaseOfOtherHistory(database, log);
+  else await refuseDatabaseOfAnotherLog(database, log.id);
+  await ports.beforeServing?.(database);
+  const readModel = createReadModel(database, log.id);
+  const caughtUp = createCaughtUp({ readModel, clock });
+  stack.push('waiting for read models', () => caughtUp.close());
+  const running = roles.includes('projections') ? await startProjections(target, { ...ports, caughtUp }, stack) : [];
+  const watch = await watchDatabase({
+    database,
+    clock,
+    logger,
+    onLost: () => {
+      caughtUp.forget();
+      for (const projection of running) projection.lookAgain();
+    },
+  });
+  stack.push('watch of the database', () => watch.stop());
+  return { database, readModel, caughtUp, projections: running };
+}
+
+async function startProjections(
+  target: DatabaseTarget,
+  ports: ReadSidePorts & { readonly caughtUp: CaughtUp },
+  stack: ShutdownStack,
+): Promise<RunningProjection[]> {
+  const { log, clock, logger, metrics, caughtUp, onApplied } = ports;
+  const own = await openDatabase(target, { logger, applicationName: 'starling projections', poolSize: projections.length });
+  stack.push('database of the projections', () => own.close());
+  return Promise.all(
+    projections.map(async (projection) => {
+      const started = await startProjection({ projection, log, database: own, clock, logger, metrics, caughtUp, onApplied });
+      stack.push(`projection ${projection.name}`, () => started.stop());
+      return started;
+    }),
+  );
+}
