@@ -3,12 +3,12 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { findNatsServer, natsServerCache, natsServerVersionMin } from '../test/support/nats-server-binary.ts';
+import { findNatsServer, natsServerCache, natsServerVersionMin } from '../src/cli/cluster/nats-server-binary.ts';
 
 const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 function main(): void {
-  const found = findNatsServer();
+  const found = findNatsServer(process.env);
   if ('path' in found) return;
   if (process.env['STARLING_NATS_SERVER']) return fail(found.problem);
   console.log(`nats-server: ${found.problem}; fetching Debian 13's package for the tests ...`);
@@ -17,7 +17,7 @@ function main(): void {
   } catch (cause) {
     return fail(`${found.problem}, and Debian's package could not be fetched: ${cause instanceof Error ? cause.message : String(cause)}`);
   }
-  const fetched = findNatsServer();
+  const fetched = findNatsServer(process.env);
   if ('problem' in fetched) return fail(fetched.problem);
   console.log(`nats-server: ready in ${fetched.path}`);
 }

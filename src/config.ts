@@ -2,14 +2,8 @@ import { isAbsolute, resolve } from 'node:path';
 import { parseTrustedProxies } from './gateway/client-address.ts';
 import type { LogLevel } from './logger.ts';
 import { logLevels } from './logger.ts';
-
-/** What a node may do; in any mix. */
-export const roles = ['gateway', 'actors', 'projections'] as const;
-export type Role = (typeof roles)[number];
-
-/** Where the events are: in the data directory (LMDB), or on servers that all nodes share. */
-export const logEngines = ['lmdb', 'jetstream', 'eventstoredb'] as const;
-export type LogEngine = (typeof logEngines)[number];
+import { logEngines, roles, settings } from './settings.ts';
+import type { LogEngine, Role, Setting, SettingName } from './settings.ts';
 
 /** What the operator decides. Only this file reads the environment. */
 export interface Config {
@@ -54,78 +48,15 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
-export interface Setting {
-  readonly environment: string;
-  /** Absent for what holds a password: flags are visible to every user of the machine. */
-  readonly flag?: string;
-  readonly placeholder: string;
-  readonly says: string;
-}
-
-/** Every setting; `--help` and the README list these. A flag goes before the environment. */
-export const settings = {
-  data: { environment: 'STARLING_DATA', flag: 'data', placeholder: 'DIR', says: 'data directory (default ./data)' },
-  port: {
-    environment: 'STARLING_PORT',
-    flag: 'port',
-    placeholder: 'PORT',
-    says: 'port of the gateway; 0 takes any free one (default 8080)',
-  },
-  host: {
-    environment: 'STARLING_HOST',
-    flag: 'host',
-    placeholder: 'HOST',
-    says: 'address to listen on (default 127.0.0.1; 0.0.0.0 for all)',
-  },
-  logLevel: {
-    environment: 'STARLING_LOG_LEVEL',
-    flag: 'log-level',
-    placeholder: 'LEVEL',
-    says: `least level that is logged: ${logLevels.join(', ')}`,
-  },
-  label: { environment: 'STARLING_LABEL', flag: 'label', placeholder: 'TEXT', says: 'name of this run in the statistics (default "run")' },
-  space: {
-    environment: 'STARLING_SPACE',
-    flag: 'space',
-    placeholder: 'NAME',
-    says: 'keeps systems apart that share servers (default: the id of an embedded log, otherwise "starling")',
-  },
-  roles: {
-    environment: 'STARLING_ROLES',
-    flag: 'roles',
-    placeholder: 'LIST',
-    says: `what this node does: ${roles.join(',')} (default: all)`,
-  },
-  log: { environment: 'STARLING_LOG', flag: 'log', placeholder: 'ENGINE', says: `event log: ${logEngines.join(', ')} (default lmdb)` },
-  replicas: {
-    environment: 'STARLING_LOG_REPLICAS',
-    flag: 'replicas',
-    placeholder: 'NUMBER',
-    says: 'copies of a JetStream log, each on a server of its own: 1, 3 or 5 (default 1)',
-  },
-  trustProxy: {
-    environment: 'STARLING_TRUST_PROXY',
-    flag: 'trust-proxy',
-    placeholder: 'LIST',
-    says: 'reverse proxies whose X-Forwarded-For is believed: addresses and networks such as 127.0.0.1,10.0.0.0/8 (default: none)',
-  },
-  database: { environment: 'DATABASE_URL', placeholder: 'URL', says: 'an existing PostgreSQL instead of the embedded one' },
-  nats: { environment: 'NATS_URL', placeholder: 'URL', says: 'NATS as the transport; several servers with commas between' },
-  natsNkey: { environment: 'NATS_NKEY_FILE', placeholder: 'FILE', says: 'holds the seed of an nkey for NATS' },
-  natsCa: { environment: 'NATS_CA_FILE', placeholder: 'FILE', says: 'certificate of who vouches for NATS (TLS)' },
-  natsCert: { environment: 'NATS_CERT_FILE', placeholder: 'FILE', says: 'certificate of this client for NATS (TLS)' },
-  natsKey: { environment: 'NATS_KEY_FILE', placeholder: 'FILE', says: 'private key of that certificate' },
-  eventStoreDb: { environment: 'EVENTSTOREDB_URL', placeholder: 'URL', says: 'EventStoreDB, as esdb://HOST:2113?tls=false' },
-} as const satisfies Record<string, Setting>;
-export type SettingName = keyof typeof settings;
-
 /** `flags` by the name of the setting. `interactive`: somebody watches standard error, so that it should show little. @throws {ConfigError} */
 export function readConfig(
   flags: Partial<Record<SettingName, string | undefined>> = {},
   environment: NodeJS.ProcessEnv = process.env,
   interactive = process.stderr.isTTY,
+  defaults: Partial<Record<SettingName, string>> = {},
 ): Config {
-  const raw = (name: SettingName): string | undefined => flags[name] ?? (environment[settings[name].environment] || undefined);
+  const raw = (name: SettingName): string | undefined =>
+    flags[name] ?? (environment[settings[name].environment] || undefined) ?? defaults[name];
   const wrong = (name: SettingName, what: string): ConfigError => {
     const setting: Setting = settings[name];
     return new ConfigError(
@@ -224,6 +155,17 @@ export function readConfig(
     label,
     trustedProxies,
   };
+}
+
+/** Where to look for programs: PATH and what overrides it. */
+export function readProgramSearch(environment: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+  return { PATH: environment['PATH'], STARLING_NATS_SERVER: environment['STARLING_NATS_SERVER'] };
+}
+
+/** What a process that we start is given besides its settings: everything but the settings of this one. */
+export function readNeutralEnvironment(environment: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+  const own = new Set<string>(Object.values(settings).map((setting) => setting.environment));
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !own.has(name)));
 }
 
 /** Colours and moving bars only where somebody sees them and has not asked for quiet (https://no-color.org). */

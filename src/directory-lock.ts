@@ -1,5 +1,6 @@
 import { link, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { identityOf, parseIdentity, stillRuns } from './process-identity.ts';
 
 // A lock that the death of its holder opens, whatever kills it. Each holder writes a file `lock.N` with who it is, N one above the highest
 // there is; the highest file is the lock. It is held while the process it names runs: same pid, same start, same boot of the machine.
@@ -30,7 +31,7 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   const self = await identityOf(process.pid);
   const draft = join(directory, `lock.draft.${process.pid}`);
   try {
-    await writeFile(draft, JSON.stringify({ pid: process.pid, ...self }), { mode: 0o600 });
+    await writeFile(draft, JSON.stringify(self), { mode: 0o600 });
     for (;;) {
       const highest = (await lockNumbers(directory)).at(-1) ?? 0;
       if (highest > 0) await refuseIfHeld(directory, highest);
@@ -69,10 +70,8 @@ async function refuseIfHeld(directory: string, number: number): Promise<void> {
 
 async function holder(directory: string, number: number): Promise<number | undefined> {
   const text = await readFile(join(directory, `lock.${number}`), 'utf8').catch(() => '');
-  const found = parse(text);
-  if (found === undefined) return undefined;
-  const now = await identityOf(found.pid);
-  return now !== undefined && now.start === found.start && now.boot === found.boot ? found.pid : undefined;
+  const found = parseIdentity(text);
+  return found !== undefined && (await stillRuns(found)) ? found.pid : undefined;
 }
 
 async function empty(directory: string, number: number): Promise<void> {
@@ -88,31 +87,4 @@ async function lockNumbers(directory: string): Promise<number[]> {
     .flatMap((name) => lockFile.exec(name)?.[1] ?? [])
     .map(Number)
     .sort((a, b) => a - b);
-}
-
-function parse(text: string): { pid: number; start: string; boot: string } | undefined {
-  try {
-    const value = JSON.parse(text) as { pid?: unknown; start?: unknown; boot?: unknown };
-    return typeof value.pid === 'number' ? { pid: value.pid, start: String(value.start), boot: String(value.boot) } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Tells a process from a later one with the same pid; undefined when there is none. Without /proc the pid alone must do. */
-async function identityOf(pid: number): Promise<{ start: string; boot: string } | undefined> {
-  try {
-    const [stat, boot] = await Promise.all([readFile(`/proc/${pid}/stat`, 'utf8'), readFile('/proc/sys/kernel/random/boot_id', 'utf8')]);
-    // The second field is the name in brackets and may hold anything; the fields after it are plain. The 22nd is the start, the third the state.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : { start: fields[19]!, boot: boot.trim() };
-  } catch {
-    if (process.platform === 'linux') return undefined;
-  }
-  try {
-    process.kill(pid, 0);
-    return { start: '', boot: '' };
-  } catch (cause) {
-    return (cause as NodeJS.ErrnoException).code === 'EPERM' ? { start: '', boot: '' } : undefined;
-  }
 }

@@ -266,6 +266,17 @@ export const limits = {
   demoActsMax: 20_000,
   /** How long a stop may take before it is forced. */
   stopTimeoutMs: 20_000,
+  /** `starling cluster`: pause before a process that ended is started again (its shards move in less than 3 s, which shall be seen), and how long one may take to stop. */
+  clusterRestartPauseMs: 6_000,
+  clusterStopTimeoutMs: 25_000,
+  /** Actor nodes, gateways and projection nodes of `starling cluster`, each: one machine has so many cores. */
+  clusterNodesMax: 16,
+  /** How long the balancer waits for a gateway to take a connection before it tries the next. */
+  balancerConnectTimeoutMs: 1_000,
+  /** How often the start of a cluster asks its gateways whether they are ready. */
+  clusterReadyPollMs: 100,
+  /** Pause between looks whether a process that was killed is gone. */
+  orphanPollMs: 20,
   /** A second signal to stop that comes this soon is the same one: npm passes on what the terminal has sent to everybody. */
   secondSignalAfterMs: 1_000,
 } as const;

@@ -6,7 +6,8 @@ import { beginRun, endRun } from './actors/runs.ts';
 import { createCommandClient } from './actors/transport-command-client.ts';
 import type { Clock } from './clock.ts';
 import { systemClock } from './clock.ts';
-import type { Config, Role } from './config.ts';
+import type { Config } from './config.ts';
+import type { Role } from './settings.ts';
 import type { DataDirectory } from './data-directory.ts';
 import { logFolder } from './data-directory.ts';
 import type { EventLog } from './events/event-log.ts';
@@ -81,8 +82,7 @@ async function start(config: Config, options: NodeOptions, stack: ShutdownStack)
   const has = (role: Role): boolean => options.roles.includes(role);
 
   // PostgreSQL takes longest, and loading the gateway next; the log opens meanwhile.
-  const target =
-    has('gateway') || has('projections') || !has('actors') ? startDatabase(config, directory, { logger, clock }, stack) : undefined;
+  const target = reads(config, options.roles) ? startDatabase(config, directory, { logger, clock }, stack) : undefined;
   const gatewayModule = has('gateway') ? import('./gateway-role.ts') : undefined;
   // Whichever fails first is what is thrown; the other must not count as unhandled.
   for (const begun of [target, gatewayModule]) begun?.catch(() => undefined);
@@ -119,4 +119,9 @@ async function start(config: Config, options: NodeOptions, stack: ShutdownStack)
     stack.push('actors', () => host.stop());
     return host;
   }
+}
+
+/** Actors need no database. A node that only runs a job in a cluster has the one of the cluster, if it was told where that is. */
+function reads({ logEngine, databaseUrl }: Config, roles: readonly Role[]): boolean {
+  return roles.length === 0 ? logEngine === 'lmdb' || databaseUrl !== undefined : roles.some((role) => role !== 'actors');
 }

@@ -1,5 +1,6 @@
 import type { Clock } from './clock.ts';
-import type { Config, Role } from './config.ts';
+import type { Config } from './config.ts';
+import type { Role } from './settings.ts';
 import type { DataDirectory } from './data-directory.ts';
 import type { EventLog } from './events/event-log.ts';
 import type { Logger } from './logger.ts';

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
-import type { Setting, SettingName } from '../config.ts';
-import { settings } from '../config.ts';
+import type { Setting, SettingName } from '../settings.ts';
+import { settings } from '../settings.ts';
 
 /** What a command takes; `--help` is written from it. */
 export interface CommandSpec {
@@ -9,7 +9,7 @@ export interface CommandSpec {
   /** Names of the positionals in order; `[NAME]` may be left out. */
   readonly positionals?: readonly { readonly name: string; readonly optional?: boolean; readonly says: string }[];
   readonly options?: Readonly<Record<string, OptionSpec>>;
-  /** Settings of `config.ts` that it takes as flags as well. */
+  /** Settings of `settings.ts` that it takes as flags as well. */
   readonly settings?: readonly SettingName[];
   /** Sentences below the options. */
   readonly notes?: readonly string[];

@@ -1,4 +1,5 @@
-import type { Config, Role } from '../config.ts';
+import type { Config } from '../config.ts';
+import type { Role } from '../settings.ts';
 import { controlSocketOf } from '../data-directory.ts';
 import { DirectoryInUse } from '../directory-lock.ts';
 import { createLogger } from '../logger.ts';
@@ -25,7 +26,8 @@ export async function doJob(config: Config, request: ControlRequest, roles: read
     display.finish();
   }
   const { runNode } = await import('./run-node.ts');
-  const own = await runNode(config, roles, createLogger(config.logLevel)).catch((error: unknown) => {
+  // In a cluster others have the roles, and our node only talks to them.
+  const own = await runNode(config, config.logEngine === 'lmdb' ? roles : [], createLogger(config.logLevel)).catch((error: unknown) => {
     if (error instanceof DirectoryInUse)
       throw new JobFailed(
         'STARTING',

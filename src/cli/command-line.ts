@@ -23,7 +23,9 @@ export interface CommandModule {
 }
 
 const commands: Readonly<Record<string, { readonly summary: string; load(): Promise<CommandModule> }>> = {
-  start: { summary: 'run everything in one process', load: () => import('./start.ts') },
+  start: { summary: 'run everything in one process, or some roles of a cluster', load: () => import('./start.ts') },
+  actors: { summary: 'join one more actor node to a running cluster', load: () => import('./actors.ts') },
+  cluster: { summary: 'run a whole cluster on this machine', load: () => import('./cluster.ts') },
   import: { summary: 'load a follower network and posts from files', load: () => import('./import.ts') },
   replay: { summary: 'build read models anew from the log, compare, swap', load: () => import('./replay.ts') },
   backup: { summary: 'write a consistent copy of everything into one file', load: () => import('./backup.ts') },

@@ -7,6 +7,7 @@ import { doJob } from './ask-node.ts';
 import type { CommandContext } from './command-line.ts';
 import type { ImportSummary } from './import/import-network.ts';
 import { duration } from './progress.ts';
+import { wholeNumber } from './whole-number.ts';
 
 export const spec: CommandSpec = {
   name: 'import',
@@ -58,12 +59,4 @@ export async function run(given: Arguments, context: CommandContext): Promise<nu
   const before = summary.knownUsers + summary.repeated;
   if (before > 0) terminal.print(`${count(before)} of them had been there before and were left as they were.`);
   return 0;
-}
-
-function wholeNumber(given: Arguments, name: string, otherwise: number, min: number, max: number): number {
-  const text = given.text[name];
-  if (text === undefined) return otherwise;
-  const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(value >= min && value <= max)) throw new UsageError(`--${name}: "${text}" is not a whole number from ${min} to ${max}`);
-  return value;
 }

@@ -1,4 +1,9 @@
-import type { Config, Role } from '../config.ts';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Config } from '../config.ts';
+import type { Role } from '../settings.ts';
+import type { DataDirectory } from '../data-directory.ts';
 import { openDataDirectory } from '../data-directory.ts';
 import type { Logger } from '../logger.ts';
 import type { Node } from '../node.ts';
@@ -14,8 +19,27 @@ export interface OwnNode {
   stop(): Promise<void>;
 }
 
+/** Does a node with these roles write anything that must outlive it? */
+export function keepsFiles({ logEngine, databaseUrl }: Config, roles: readonly Role[]): boolean {
+  return logEngine === 'lmdb' || (databaseUrl === undefined && roles.some((role) => role !== 'actors'));
+}
+
+/** For a node that keeps nothing: it goes when the node does, and several of them run on one machine. */
+async function openPassingDirectory(): Promise<DataDirectory> {
+  const path = await mkdtemp(join(tmpdir(), 'starling-node-'));
+  const directory = await openDataDirectory(path);
+  return {
+    ...directory,
+    async release() {
+      await directory.release();
+      await rm(path, { recursive: true, force: true });
+    },
+  };
+}
+
 export async function runNode(config: Config, roles: readonly Role[], logger: Logger): Promise<OwnNode> {
-  const directory = await openDataDirectory(config.dataDirectory);
+  const directory =
+    keepsFiles(config, roles) || config.dataDirectoryGiven ? await openDataDirectory(config.dataDirectory) : await openPassingDirectory();
   let node: Node | undefined;
   try {
     // Loaded only now, so that a directory which cannot be used is told at once.

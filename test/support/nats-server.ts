@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { findNatsServer } from './nats-server-binary.ts';
+import { findNatsServer } from '../../src/cli/cluster/nats-server-binary.ts';
 import { endWithRunner } from './end-with-runner.ts';
 import { makeTempDir } from './temp-dir.ts';
 import { eventually } from './wait-for.ts';
@@ -32,7 +32,7 @@ export interface NatsServer {
 
 /** A real nats-server on a free port of the loopback. @throws where none is new enough. */
 export async function startNatsServer(options: NatsServerOptions = {}): Promise<NatsServer> {
-  const found = findNatsServer();
+  const found = findNatsServer(process.env);
   if ('problem' in found) throw new Error(`${found.problem}: run "npx tsx scripts/nats-server.ts"`);
   const directory = await makeTempDir('nats');
   const configFile = join(directory.path, 'nats.conf');

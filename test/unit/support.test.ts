@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import { expect, it } from 'vitest';
 import { createManualClock } from '../support/manual-clock.ts';
 import { watchLeaks } from '../support/leaks.ts';
-import { findNatsServer, isOlder } from '../support/nats-server-binary.ts';
+import { findNatsServer, isOlder } from '../../src/cli/cluster/nats-server-binary.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { eventually } from '../support/wait-for.ts';
 import { chmod, writeFile } from 'node:fs/promises';

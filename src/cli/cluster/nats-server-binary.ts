@@ -6,11 +6,11 @@ import { fileURLToPath } from 'node:url';
 /** Older ones acknowledge both of two writers that race (nats-server issue 4320). */
 export const natsServerVersionMin = '2.10.27';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 export const natsServerCache = join(root, 'node_modules', '.cache', 'starling', 'nats-server');
 
-/** Path of a nats-server that is new enough, or why there is none. Looks at STARLING_NATS_SERVER (which must fit), at PATH, and at the cache. */
-export function findNatsServer(environment: NodeJS.ProcessEnv = process.env): { path: string } | { problem: string } {
+/** Path of a nats-server that is new enough, or why there is none. Looks at STARLING_NATS_SERVER (which must fit), at PATH, and at what the tests fetched. */
+export function findNatsServer(environment: NodeJS.ProcessEnv): { path: string } | { problem: string } {
   const chosen = environment['STARLING_NATS_SERVER'];
   if (chosen) return check(chosen, `STARLING_NATS_SERVER=${chosen}`);
   const folders = [...(environment['PATH'] ?? '').split(delimiter).filter(Boolean), natsServerCache];

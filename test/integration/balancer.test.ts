@@ -1,0 +1,51 @@
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import { afterEach, expect, test } from 'vitest';
+import { startBalancer } from '../../src/cli/cluster/balancer.ts';
+import type { Balancer } from '../../src/cli/cluster/balancer.ts';
+import { freePorts } from '../../src/cli/cluster/free-ports.ts';
+
+const open: { servers: Server[]; balancer?: Balancer } = { servers: [] };
+afterEach(async () => {
+  await open.balancer?.close();
+  for (const server of open.servers.splice(0)) {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+});
+
+async function startTarget(name: string): Promise<number> {
+  const server = createServer((_, response) => response.setHeader('connection', 'close').end(name));
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  open.servers.push(server);
+  return (server.address() as { port: number }).port;
+}
+
+async function ask(count: number): Promise<string[]> {
+  const answers: string[] = [];
+  for (let n = 0; n < count; n++) {
+    const response = await fetch(`http://127.0.0.1:${open.balancer!.port}/`, { headers: { connection: 'close' } });
+    answers.push(await response.text());
+  }
+  return answers;
+}
+
+test('connections go to the targets in turn', async () => {
+  const targets = [await startTarget('a'), await startTarget('b')];
+  open.balancer = await startBalancer({ host: '127.0.0.1', port: 0 }, targets);
+  expect(await ask(4)).toEqual(['a', 'b', 'a', 'b']);
+});
+
+test('a target that does not listen is passed over; with none left the connection is closed', async () => {
+  const [nobody] = await freePorts(1);
+  open.balancer = await startBalancer({ host: '127.0.0.1', port: 0 }, [nobody!, await startTarget('b')]);
+  expect(await ask(4)).toEqual(['b', 'b', 'b', 'b']);
+  const server = open.servers.pop()!;
+  await new Promise((resolve) => server.close(resolve));
+  await expect(ask(1)).rejects.toThrow();
+});
+
+test('a port that is taken is an error', async () => {
+  const taken = await startTarget('a');
+  await expect(startBalancer({ host: '127.0.0.1', port: taken }, [])).rejects.toThrow(/EADDRINUSE/);
+});
