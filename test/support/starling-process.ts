@@ -99,7 +99,7 @@ export function launchStarling(args: readonly string[], env: Readonly<Record<str
   endWithRunner(child);
   let text = '';
   for (const stream of [child.stdout!, child.stderr!]) {
-    stream.setEncoding('utf8').on('data', (chunk: string) => (text = (text + chunk).slice(-1_000_000)));
+    stream.setEncoding('utf8').on('data', (chunk: string) => (text = (text + chunk).slice(-4_000_000)));
   }
   const ended = new Promise<number | NodeJS.Signals>((resolve, reject) => {
     child.once('error', reject);
@@ -110,8 +110,8 @@ export function launchStarling(args: readonly string[], env: Readonly<Record<str
 
 /** The settings of whoever runs the tests must not reach what they start. */
 function neutralEnvironment(): NodeJS.ProcessEnv {
-  const ours = /^(STARLING_|DATABASE_URL$|NATS_URL$|PG[A-Z]+$|FORCE_COLOR$)/;
-  const kept = Object.entries(process.env).filter(([name]) => !ours.test(name));
+  const ours = /^(STARLING_|DATABASE_URL$|NATS_|EVENTSTOREDB_URL$|PG[A-Z]+$|FORCE_COLOR$)/;
+  const kept = Object.entries(process.env).filter(([name]) => !ours.test(name) || name === 'STARLING_NATS_SERVER');
   return { ...Object.fromEntries(kept), NO_COLOR: '1' };
 }
 

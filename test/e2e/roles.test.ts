@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest';
+import { tempDir } from '../support/temp-dir.ts';
+import { runStarling } from '../support/starling-process.ts';
+
+const nats = { NATS_URL: 'nats://127.0.0.1:4' };
+const database = { DATABASE_URL: 'postgresql:///x?host=/nowhere' };
+
+// A node that started anyway would be a system of its own, which nobody finds.
+test.each([
+  ['gateway', {}, 'a node with gateway alone needs NATS_URL, over which it finds the others'],
+  ['actors,projections', nats, 'needs an event log that others reach: --log jetstream, or eventstoredb'],
+  ['gateway', { ...nats, STARLING_LOG: 'jetstream' }, 'needs DATABASE_URL, the PostgreSQL that all share'],
+  ['actors,cook', {}, '--roles: "cook" is not a role: gateway, actors, projections are, with commas between'],
+  ['actors', { STARLING_LOG: 'jetstream' }, 'STARLING_LOG: jetstream needs NATS_URL, the address of its servers'],
+  [
+    'actors',
+    { ...nats, ...database, STARLING_LOG: 'kafka' },
+    'STARLING_LOG: "kafka" is not an event log: lmdb, jetstream, eventstoredb are',
+  ],
+  ['actors', { ...nats, STARLING_LOG: 'eventstoredb' }, 'STARLING_LOG: eventstoredb needs EVENTSTOREDB_URL'],
+  [
+    'actors',
+    { ...nats, STARLING_LOG: 'jetstream', STARLING_LOG_REPLICAS: '2' },
+    'STARLING_LOG_REPLICAS: "2" is not a number of copies: 1, 3 or 5 are',
+  ],
+])('half a system that could not find the rest is refused: %s', async (roles, env, message) => {
+  const { exitCode, output } = await runStarling(['start', '--roles', roles, '--data', await tempDir('roles')], { env });
+  expect(output).toContain(message);
+  expect(exitCode).toBe(2);
+});
+
+test('an actor node needs nothing but NATS, and says what is wrong with it', async () => {
+  const none = await runStarling(['actors']);
+  expect(none).toMatchObject({ exitCode: 2, output: expect.stringContaining('jetstream needs NATS_URL') });
+  const gone = await runStarling(['actors'], { env: nats });
+  expect(gone).toMatchObject({ exitCode: 1, output: expect.stringContaining('127.0.0.1:4') });
+});
