@@ -20,11 +20,13 @@ export async function gqlAnswer<Data = AnyData>(
   query: string,
   variables?: object,
   token?: string,
+  signal?: AbortSignal,
 ): Promise<GraphqlAnswer<Data>> {
   const response = await fetch(url.endsWith('/graphql') ? url : new URL('/graphql', url), {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...(token !== undefined && { authorization: `Bearer ${token}` }) },
     body: JSON.stringify({ query, ...(variables !== undefined && { variables }) }),
+    ...(signal && { signal }),
   });
   const text = await response.text();
   let body: Partial<GraphqlAnswer<Data>>;

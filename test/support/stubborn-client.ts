@@ -9,6 +9,8 @@ export interface Acknowledged {
   readonly position: string;
   /** How often it was sent. */
   readonly tries: number;
+  /** Milliseconds from the first try to the answer. */
+  readonly afterMs: number;
   readonly postId?: string | undefined;
 }
 
@@ -34,9 +36,19 @@ export interface StubbornClient {
   command(field: CommandField, input: object): Promise<Acknowledged | string>;
 }
 
-/** A client that never gives up. `url`: of the system as it is now, or a wait until there is one again. `prefix`: of its command ids. */
-export function createStubbornClient(options: { handle: string; url: () => string | Promise<string>; prefix?: string }): StubbornClient {
-  const { handle, url, prefix = `test-${handle}` } = options;
+export interface StubbornOptions {
+  readonly handle: string;
+  /** Of the system as it is now, or a wait until there is one again. */
+  readonly url: () => string | Promise<string>;
+  /** Of its command ids. */
+  readonly prefix?: string;
+  /** Cuts the connection of a try when it aborts: the client then repeats the command, and does not know what came of it. */
+  readonly cut?: () => AbortSignal;
+}
+
+/** A client that never gives up. */
+export function createStubbornClient(options: StubbornOptions): StubbornClient {
+  const { handle, url, cut, prefix = `test-${handle}` } = options;
   const acknowledged: Acknowledged[] = [];
   const errors = new Set<string>();
   let token: string | undefined;
@@ -45,7 +57,7 @@ export function createStubbornClient(options: { handle: string; url: () => strin
   async function once(field: CommandField, input: object): Promise<GraphqlAnswer<Record<string, Payload | null>> | undefined> {
     const at = await url();
     try {
-      return await gqlAnswer(at, documents[field], { input }, token);
+      return await gqlAnswer(at, documents[field], { input }, token, cut?.());
     } catch (cause) {
       // The connection broke, or there is none: whether the command was carried out is not known.
       errors.add(`connection: ${(cause as Error).message.slice(0, 60)}`);
@@ -57,6 +69,7 @@ export function createStubbornClient(options: { handle: string; url: () => strin
     number += 1;
     const commandId = `${prefix}-${number}`;
     const input = { ...wish, commandId };
+    const begunAt = performance.now();
     let tries = 0;
     let position: string | undefined;
     const end = await eventually(
@@ -78,7 +91,7 @@ export function createStubbornClient(options: { handle: string; url: () => strin
         // Done, but its fields could not be read: whoever repeats it gets them.
         if (payload.token === null || payload.post === null) return undefined;
         token = payload.token ?? token;
-        const yes = { commandId, field, position, tries, postId: payload.post?.id };
+        const yes = { commandId, field, position, tries, afterMs: performance.now() - begunAt, postId: payload.post?.id };
         acknowledged.push(yes);
         return yes;
       },
