@@ -5,6 +5,7 @@ import { gql } from '../support/graphql-client.ts';
 import type { StarlingOptions, StarlingProcess } from '../support/starling-process.ts';
 import { endOrphans, runStarling, startStarling } from '../support/starling-process.ts';
 import { makeTempDir, tempDir } from '../support/temp-dir.ts';
+import { eventually } from '../support/wait-for.ts';
 
 const count = '{ statistics { amount } publicTimeline(first: 1) { edges { node { id } } } }';
 
@@ -18,7 +19,7 @@ async function start(options: StarlingOptions): Promise<StarlingProcess> {
 }
 
 describe('the command line', () => {
-  test.each(['start', 'import', 'replay', 'backup', 'restore', 'status'])('explains %s', async (command) => {
+  test.each(['start', 'import', 'replay', 'backup', 'restore', 'status', 'actors', 'cluster'])('explains %s', async (command) => {
     const asked = await runStarling([command, '--help']);
     expect(asked).toMatchObject({ exitCode: 0, output: expect.stringContaining(`Usage: starling ${command}`) });
     expect((await runStarling(['help', command])).output).toBe(asked.output);
@@ -96,7 +97,7 @@ describe('a running Starling', () => {
     });
 
     const again = await start({ dataDirectory, args: ['--demo'] });
-    expect(again.output()).toContain('not empty: --demo leaves it as it is');
+    await eventually(() => again.output().includes('not empty: --demo leaves it as it is'), 'it says so');
     expect(await again.stop('SIGTERM')).toBe(0);
   });
 
