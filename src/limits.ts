@@ -69,6 +69,25 @@ export const limits = {
   /** Events after the last snapshot from which on a new one is worth its bytes. */
   snapshotEveryEvents: 1_000,
 
+  // ---- cluster
+  /** How often a node says that it is there, and how long it rests in between however many newcomers want to hear it. */
+  heartbeatMs: 400,
+  heartbeatGapMs: 10,
+  /** Silence after which a node is held dead: three heartbeats may be lost, and a dead node is still replaced within two seconds. */
+  memberSilentMs: 1_500,
+  /** How long a node that starts listens before it takes for granted that it has heard everybody. */
+  membersSettleMs: 600,
+  /** Nodes of one cluster: with more, some would have no shard. */
+  membersMax: 256,
+  /** How long nobody asks a node again that did not answer its door: a heartbeat or two decide what becomes of it. */
+  suspectMs: 200,
+  /** What the clocks of two nodes may drift apart during a try of a command and the time since the last heartbeat: one in a thousand. */
+  commandDriftMs: 10,
+  /** How long a node that leaves works on what waits in its mailboxes: a try of a command that takes longer has no caller left. */
+  leaveMs: 5_000,
+  /** Actors that are looked at in one go when shards have moved: a fraction of a millisecond each hundred. */
+  movedActorsPerSlice: 500,
+
   // ---- transport and commands
   /** One try of a command over the transport, and the whole of it with retries. */
   commandTryTimeoutMs: 5_000,

@@ -1,8 +1,11 @@
 import { startActorHost } from './actors/runtime/host.ts';
 import type { ActorHost } from './actors/runtime/host.ts';
 import { openFileSnapshots } from './actors/runtime/file-snapshots.ts';
+import type { Membership } from './actors/runtime/members.ts';
+import { startMembership } from './actors/runtime/membership.ts';
 import type { CommandClient } from './actors/command-client.ts';
 import { beginRun, endRun } from './actors/runs.ts';
+import { commandFormats, newestFormat } from './actors/envelope.ts';
 import { createCommandClient } from './actors/transport-command-client.ts';
 import type { Clock } from './clock.ts';
 import { systemClock } from './clock.ts';
@@ -11,6 +14,7 @@ import type { Role } from './settings.ts';
 import type { DataDirectory } from './data-directory.ts';
 import { logFolder } from './data-directory.ts';
 import type { EventLog } from './events/event-log.ts';
+import { eventGenerations, newestGeneration } from './events/generations.ts';
 import type { LmdbEventLog } from './events/lmdb-log.ts';
 import { openLmdbLog } from './events/lmdb-log.ts';
 import type { Logger } from './logger.ts';
@@ -44,6 +48,7 @@ export interface Node {
   readonly readSide: ReadSide | undefined;
   readonly commands: CommandClient;
   readonly transport: Transport;
+  readonly membership: Membership;
   readonly actors: ActorHost | undefined;
   readonly clock: Clock;
   readonly random: Random;
@@ -97,13 +102,25 @@ async function start(config: Config, options: NodeOptions, stack: ShutdownStack)
   stack.push('transport', () => transport.close());
   const meters = startMeters({ transport, space, nodeId: id, clock });
   stack.push('meters', () => meters.stop());
-  const ports = { log, transport, space, clock, random, logger, metrics, meters };
+  let actors: ActorHost | undefined;
+  const membership = await startMembership({
+    transport,
+    space,
+    node: { id, roles: options.roles, startedAt },
+    understands: { events: newestGeneration(eventGenerations), messages: newestFormat(commandFormats) },
+    clock,
+    logger,
+    metrics,
+    describe: () => actors ?? { activeActors: 0, commandsAnswered: 0 },
+  });
+  stack.push('membership', () => membership.stop());
+  const ports = { log, transport, space, membership, clock, random, logger, metrics, meters };
 
   // Before the actors: a database that shows more than the log holds is refused before anything is appended.
   const readSide =
     target &&
     (await openReadSide(await target, { ...ports, ...options, onApplied: (events) => meters.count('eventsProjected', events) }, stack));
-  const actors = has('actors') ? await startActors() : undefined;
+  if (has('actors')) actors = await startActors();
   const commands = createCommandClient(ports);
   const node = { ...ports, embeddedLog: log, id, roles: options.roles, startedAt, readSide, commands, actors };
   const gateway =
@@ -112,8 +129,10 @@ async function start(config: Config, options: NodeOptions, stack: ShutdownStack)
   return { ...node, url: gateway?.url, stop: () => stack.stop() };
 
   async function startActors(): Promise<ActorHost> {
-    const run = await beginRun({ log, clock, random, label: config.label });
-    stack.push('run', () => endRun({ log, clock, run: run.id }));
+    // Within one process nobody else can be there.
+    if (config.natsUrl !== undefined) await membership.settled();
+    const run = await beginRun({ ...ports, label: config.label });
+    stack.push('run', () => endRun({ ...ports, run: run.id }));
     const snapshots = await openFileSnapshots(directory.inside('snapshots'));
     const host = await startActorHost({ ...ports, snapshots });
     stack.push('actors', () => host.stop());

@@ -1,5 +1,6 @@
 import type { CommandId, Handle, PostId, UserId } from '../events/ids.ts';
 import type { Position } from '../events/position.ts';
+import type { Deadline } from './deadline.ts';
 
 // Wishes. Facts of other users were resolved by the gateway and travel inside: that the followee exists, who wrote the post.
 
@@ -36,8 +37,8 @@ export interface CommandEnvelope {
   readonly commandId: CommandId;
   /** A client that chose the id may repeat it: then even a command that changes nothing is noted in the log. */
   readonly clientChose: boolean;
-  /** Milliseconds since the epoch: past it nobody waits for the answer any more, and the actor need not begin. */
-  readonly deadline: number;
+  /** Past it nobody waits for the answer any more, and the actor must not begin. */
+  readonly deadline: Deadline;
   readonly command: Command;
 }
 
@@ -47,7 +48,10 @@ export type Answer =
   | { readonly outcome: 'rejected'; readonly rejection: Rejection }
   /** Certainly not carried out; try again after `retryAfterMs`. */
   | { readonly outcome: 'overloaded'; readonly retryAfterMs: number }
-  /** Certainly not carried out: `log-unavailable` (a full disk), `stopping` (the node leaves). */
-  | { readonly outcome: 'unavailable'; readonly reason: 'log-unavailable' | 'stopping' | 'deadline-passed' }
+  /**
+   * Certainly not carried out: `log-unavailable` (a full disk), `stopping` (the node leaves), `upgrade-in-progress` (it would be recorded in
+   * a way that some node of the cluster cannot read yet).
+   */
+  | { readonly outcome: 'unavailable'; readonly reason: 'log-unavailable' | 'stopping' | 'deadline-passed' | 'upgrade-in-progress' }
   /** May or may not have been carried out: repeat with the same command id. */
   | { readonly outcome: 'unknown' };

@@ -3,16 +3,44 @@ import { limits } from '../limits.ts';
 import type { Message } from '../transport/transport.ts';
 import { rejections } from './commands.ts';
 import type { Answer, Command, CommandEnvelope, Rejection } from './commands.ts';
+import type { Deadline } from './deadline.ts';
 
-// How commands and answers travel, format 1. What comes from another node is checked here and trusted inside.
+// How commands and answers travel. What comes from another node is checked here and trusted inside.
 
+/** Of answers and refusals. */
 const format = 1;
 
-/** Why a node will not touch a message: an older or newer node spoke, or there is a bug. Certainly nothing was carried out. */
-export type Refusal = 'unknown-type' | 'newer-format' | 'malformed';
+/** A shape in which commands travel. */
+export interface CommandFormat {
+  write(envelope: CommandEnvelope): unknown;
+  read(body: unknown): CommandEnvelope | undefined;
+}
 
-export function commandMessage(envelope: CommandEnvelope): Message {
-  return { type: 'Command', format, body: envelope };
+/**
+ * Every format of a command that this version reads; the number of a format is the generation of messages that came with it. A sender
+ * uses the newest one that all nodes understand.
+ */
+export type CommandFormats = { readonly [format: number]: CommandFormat };
+export const commandFormats: CommandFormats = { 1: { write: (envelope) => envelope, read: parseCommandEnvelope } };
+
+export function newestFormat(formats: CommandFormats): number {
+  return Math.max(...Object.keys(formats).map(Number));
+}
+
+/**
+ * Why a node will not touch a message: an older or newer node spoke, or there is a bug; `placed-elsewhere`: by its own view the user is
+ * another node's. Certainly nothing was carried out.
+ */
+export type Refusal = 'unknown-type' | 'newer-format' | 'malformed' | 'placed-elsewhere';
+
+/** `understood`: the generation of messages that every node can read. */
+export function commandMessage(envelope: CommandEnvelope, understood = 1, formats: CommandFormats = commandFormats): Message {
+  const newest = Math.max(
+    ...Object.keys(formats)
+      .map(Number)
+      .filter((each) => each <= understood),
+  );
+  return { type: 'Command', format: newest, body: formats[newest]!.write(envelope) };
 }
 
 export function answerMessage(answer: Answer): Message {
@@ -23,10 +51,10 @@ export function refusalMessage(refusal: Refusal): Message {
   return { type: 'Refusal', format, body: { refusal } };
 }
 
-export function readCommandMessage(message: Message): CommandEnvelope | Refusal {
+export function readCommandMessage(message: Message, formats: CommandFormats = commandFormats): CommandEnvelope | Refusal {
   if (message.type !== 'Command') return 'unknown-type';
-  if (message.format !== format) return 'newer-format';
-  return parseCommandEnvelope(message.body) ?? 'malformed';
+  const known = formats[message.format];
+  return known === undefined ? 'newer-format' : (known.read(message.body) ?? 'malformed');
 }
 
 export function readAnswerMessage(message: Message): Answer | Refusal {
@@ -42,9 +70,18 @@ export function parseCommandEnvelope(body: unknown): CommandEnvelope | undefined
   const userId = parsed(body['userId'], parseUserId);
   const commandId = parsed(body['commandId'], parseCommandId);
   const command = parseCommand(body['command']);
-  const { clientChose, deadline } = body;
-  if (!userId || !commandId || !command || typeof clientChose !== 'boolean' || !Number.isFinite(deadline)) return undefined;
-  return { userId, commandId, clientChose, deadline: deadline as number, command };
+  const deadline = parseDeadline(body['deadline']);
+  const { clientChose } = body;
+  if (!userId || !commandId || !command || typeof clientChose !== 'boolean' || !deadline) return undefined;
+  return { userId, commandId, clientChose, deadline, command };
+}
+
+function parseDeadline(body: unknown): Deadline | undefined {
+  if (!isRecord(body)) return undefined;
+  const { monotonicMs, wallMs } = body;
+  return Number.isFinite(monotonicMs) && Number.isFinite(wallMs)
+    ? { monotonicMs: monotonicMs as number, wallMs: wallMs as number }
+    : undefined;
 }
 
 function parseCommand(body: unknown): Command | undefined {

@@ -3,37 +3,47 @@ import { newCommandId } from '../events/ids.ts';
 import { limits } from '../limits.ts';
 import type { Logger } from '../logger.ts';
 import type { Random } from '../random.ts';
-import { commandSubject, shardCount, shardOf } from '../transport/subjects.ts';
+import { shardOf } from '../transport/subjects.ts';
 import { NoResponders, RequestTimeout, TransportClosed } from '../transport/transport.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { CommandClient } from './command-client.ts';
 import type { Answer, CommandEnvelope } from './commands.ts';
-import { commandMessage, readAnswerMessage } from './envelope.ts';
+import type { Deadline } from './deadline.ts';
+import { commandFormats, commandMessage, readAnswerMessage } from './envelope.ts';
+import type { CommandFormats } from './envelope.ts';
+import { createRoutes } from './routes.ts';
+import type { Membership } from './runtime/members.ts';
 
 /** How a single try ended: with an answer; certainly without effect; or nobody knows. */
 type Try = { readonly answer: Answer } | 'not-handled' | 'lost';
 
 /**
  * Sends commands over the transport. What may pass by itself is tried again with the same command id, which makes it harmless.
- * The actor does not begin a try whose time is over, so that of all tries of a command only the last can still be on its way.
+ * No node begins a try whose time is over (`deadline.ts`), so that of all tries of a command only those whose time is not can still be on their way,
+ * wherever they were sent.
  */
 export function createCommandClient(ports: {
   transport: Transport;
   space: string;
+  membership: Membership;
+  /** Formats of commands that this version writes, unless told otherwise. */
+  formats?: CommandFormats;
   clock: Clock;
   random: Random;
   logger: Logger;
 }): CommandClient {
-  const { transport, space, clock, random, logger } = ports;
-  // Made once: to find who serves a text that was just put together, all of it has to be read.
-  const subjects = Array.from({ length: shardCount }, (_, shard) => commandSubject(space, shard));
+  const { membership, clock, random, logger, formats = commandFormats } = ports;
+  const routes = createRoutes(ports);
 
-  async function ask(subject: string, envelope: CommandEnvelope, timeoutMs: number): Promise<Try> {
+  async function ask(shard: number, wish: Omit<CommandEnvelope, 'deadline'>, timeoutMs: number): Promise<Try> {
     try {
-      const answer = readAnswerMessage(await transport.request(subject, commandMessage(envelope), { timeoutMs }));
+      const understood = membership.understood().messages;
+      const message = (deadline: Deadline) => commandMessage({ ...wish, deadline }, understood, formats);
+      const answer = readAnswerMessage(await routes.ask(shard, message, timeoutMs));
       if (typeof answer === 'object') return { answer };
-      logger.error({ refusal: answer, command: envelope.command.type }, 'an actor node refused a command');
-      if (answer === 'malformed') throw new CommandRefused(`no actor node understands this ${envelope.command.type}`);
+      if (answer === 'placed-elsewhere') return 'not-handled';
+      logger.error({ refusal: answer, command: wish.command.type }, 'an actor node refused a command');
+      if (answer === 'malformed') throw new CommandRefused(`no actor node understands this ${wish.command.type}`);
       return 'not-handled';
     } catch (error) {
       if (error instanceof NoResponders) return 'not-handled';
@@ -50,12 +60,13 @@ export function createCommandClient(ports: {
     async send(userId, command, options = {}) {
       const commandId = options.commandId ?? newCommandId(random);
       const clientChose = options.clientChose ?? options.commandId !== undefined;
-      const subject = subjects[shardOf(userId)]!;
+      const shard = shardOf(userId);
+      const wish = { userId, commandId, clientChose, command };
       const giveUpAt = clock.monotonicMs() + (options.deadlineMs ?? limits.commandDeadlineMs);
       let last: Answer = { outcome: 'unavailable', reason: 'stopping' };
       let perhapsDone = false;
       let onItsWayUntil = -Infinity;
-      let logGoneSince: number | undefined;
+      let stuckSince: number | undefined;
 
       for (let tries = 0; ; tries++) {
         const begunAt = clock.monotonicMs();
@@ -64,10 +75,10 @@ export function createCommandClient(ports: {
         if (tries > 0 && leftMs < limits.commandBackOffMinMs) return { answer: perhapsDone ? { outcome: 'unknown' } : last, commandId };
         const timeoutMs = Math.max(1, Math.min(limits.commandTryTimeoutMs, leftMs));
         const endsAt = begunAt + timeoutMs;
-        const envelope = { userId, commandId, clientChose, deadline: clock.now() + timeoutMs, command };
-        const outcome = await ask(subject, envelope, timeoutMs);
+        const change = membership.nextChange();
+        const outcome = await ask(shard, wish, timeoutMs);
         let pauseMs = 0;
-        logGoneSince = isLogUnavailable(outcome) ? (logGoneSince ?? clock.monotonicMs()) : undefined;
+        stuckSince = isStuck(outcome) ? (stuckSince ?? clock.monotonicMs()) : undefined;
 
         if (outcome === 'lost') {
           perhapsDone = true;
@@ -77,24 +88,27 @@ export function createCommandClient(ports: {
           if (answer.outcome === 'accepted') return { answer, commandId };
           if (answer.outcome === 'rejected') {
             // A rejection is not remembered: a lost try that arrives after it could still be accepted. So ask again when it no longer can.
-            pauseMs = onItsWayUntil - clock.monotonicMs();
-            if (pauseMs <= 0) return { answer, commandId };
+            if (begunAt >= onItsWayUntil) return { answer, commandId };
+            pauseMs = Math.max(0, onItsWayUntil - clock.monotonicMs());
           } else if (answer.outcome === 'unknown') perhapsDone = true;
           else last = answer;
           if (answer.outcome === 'overloaded') pauseMs = answer.retryAfterMs;
         }
         const restMs = backOffMs(tries, 2 * pauseMs);
-        // A log that takes nothing, such as one on a full disk, seldom recovers while somebody waits: better a certain answer soon.
-        const isLogGone = logGoneSince !== undefined && clock.monotonicMs() + restMs - logGoneSince > limits.commandLogUnavailableMs;
-        if (isLogGone && !perhapsDone) return { answer: last, commandId };
-        await clock.sleep(Math.max(0, Math.min(restMs, giveUpAt - clock.monotonicMs())));
+        // A log that takes nothing, such as one on a full disk, seldom recovers, and an upgrade seldom ends, while somebody waits: better a certain answer soon.
+        const hasBeenStuck = stuckSince !== undefined && clock.monotonicMs() + restMs - stuckSince > limits.commandLogUnavailableMs;
+        if (hasBeenStuck && !perhapsDone) return { answer: last, commandId };
+        // Another node may take over any moment, and then there is nothing to wait for.
+        const early = typeof outcome === 'string' ? change : undefined;
+        await clock.sleep(Math.max(0, Math.min(restMs, giveUpAt - clock.monotonicMs())), early);
       }
     },
   };
 }
 
-function isLogUnavailable(outcome: Try): boolean {
-  return typeof outcome === 'object' && outcome.answer.outcome === 'unavailable' && outcome.answer.reason === 'log-unavailable';
+function isStuck(outcome: Try): boolean {
+  if (typeof outcome === 'string' || outcome.answer.outcome !== 'unavailable') return false;
+  return outcome.answer.reason === 'log-unavailable' || outcome.answer.reason === 'upgrade-in-progress';
 }
 
 /** A bug of ours: the sender made a command that its constructor should not have let through. */

@@ -9,5 +9,6 @@ export function shardOf(userId: string): number {
 }
 
 /** `space` keeps systems apart that share one NATS. */
-export const commandSubject = (space: string, shard: number | '*') => `starling.${space}.commands.${shard}`;
+export const commandSubject = (space: string, nodeId: string, shard: number | '*') => `starling.${space}.commands.${nodeId}.${shard}`;
+export const membersSubject = (space: string) => `starling.${space}.members`;
 export const metersSubject = (space: string) => `starling.${space}.meters`;

@@ -18,6 +18,7 @@ import { seededRandom } from '../../src/random.ts';
 import { createLocalTransport } from '../../src/transport/local-transport.ts';
 import { commandSubject, shardOf } from '../../src/transport/subjects.ts';
 import type { Message } from '../../src/transport/transport.ts';
+import { fixedMembership } from '../support/fixed-membership.ts';
 import { createSimulatedClock } from '../simulation/simulated-clock.ts';
 
 export interface ActorMemory {
@@ -149,6 +150,7 @@ async function measure({ log, users, clock }: World): Promise<{ bytes: number; l
     transport,
     snapshots: createMemorySnapshots(),
     space: 's',
+    membership: fixedMembership(clock),
     clock,
     random: seededRandom(2),
     logger: silentLogger,
@@ -156,13 +158,15 @@ async function measure({ log, users, clock }: World): Promise<{ bytes: number; l
   };
   const host = await startActorHost({ ...ports, limits });
 
+  const inTime = { monotonicMs: clock.monotonicMs() + 1e9, wallMs: clock.now() + 1e9 };
+
   async function bringUp(someone: readonly UserId[]): Promise<void> {
     for (const userId of someone) {
       const command: Command = { type: 'UnfollowUser', followeeId: '00000000-0000-5000-8000-000000000000' as UserId };
-      const envelope: CommandEnvelope = { userId, commandId: 'measure' as CommandId, clientChose: false, deadline: Infinity, command };
+      const envelope: CommandEnvelope = { userId, commandId: 'measure' as CommandId, clientChose: false, deadline: inTime, command };
       // As over a wire: strings of the actor's own.
-      const message = JSON.parse(JSON.stringify(commandMessage({ ...envelope, deadline: clock.now() + 1e9 }))) as Message;
-      const reply = await transport.request(commandSubject('s', shardOf(userId)), message, { timeoutMs: 1e9 });
+      const message = JSON.parse(JSON.stringify(commandMessage(envelope))) as Message;
+      const reply = await transport.request(commandSubject('s', ports.membership.nodeId, shardOf(userId)), message, { timeoutMs: 1e9 });
       if ((reply.body as { outcome?: string }).outcome !== 'accepted') throw new Error(`not accepted: ${JSON.stringify(reply)}`);
     }
   }

@@ -154,11 +154,11 @@ describe('with strangers on the same server', () => {
 
   it('keeps two systems apart by their name spaces', async () => {
     const [one, two] = [await node(nats.url), await node(nats.url)];
-    await one.respond(commandSubject('one', '*'), 'actors', () => Promise.resolve(message('one')));
-    await expect(two.request(commandSubject('two', 7), message(null), inTime)).rejects.toThrow(NoResponders);
-    await two.respond(commandSubject('two', '*'), 'actors', () => Promise.resolve(message('two')));
-    expect(await one.request(commandSubject('one', 7), message(null), inTime)).toMatchObject({ body: 'one' });
-    expect(await two.request(commandSubject('two', 7), message(null), inTime)).toMatchObject({ body: 'two' });
+    await one.respond(commandSubject('one', 'node', '*'), 'actors', () => Promise.resolve(message('one')));
+    await expect(two.request(commandSubject('two', 'node', 7), message(null), inTime)).rejects.toThrow(NoResponders);
+    await two.respond(commandSubject('two', 'node', '*'), 'actors', () => Promise.resolve(message('two')));
+    expect(await one.request(commandSubject('one', 'node', 7), message(null), inTime)).toMatchObject({ body: 'one' });
+    expect(await two.request(commandSubject('two', 'node', 7), message(null), inTime)).toMatchObject({ body: 'two' });
   });
 
   it('ignores, counts and logs (not each one) what is not in its format, and goes on', async () => {

@@ -12,6 +12,7 @@ import { silentLogger } from '../../src/logger.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import type { Metrics } from '../../src/metrics.ts';
 import { seededRandom } from '../../src/random.ts';
+import { fixedMembership } from '../support/fixed-membership.ts';
 import { createFaultyLog } from './faulty-log.ts';
 import type { Faults, LogMutant } from './faulty-log.ts';
 import { createFaultyNetwork } from './faulty-transport.ts';
@@ -49,7 +50,7 @@ export async function simulate(seed: number, mutant?: LogMutant): Promise<readon
   };
   const network = createFaultyNetwork({ clock, random, faults });
   const snapshots = createMemorySnapshots();
-  const ports = { clock, random, logger: silentLogger, space: 's' };
+  const ports = { clock, random, logger: silentLogger, space: 's', membership: fixedMembership(clock) };
   const sent: Sent[] = [];
   const handles = ['ann', 'bob', 'cid'].map((text) => parseHandle(text)!);
   const users = handles.map((handle) => userIdOf(handle, truth.namespace));

@@ -8,6 +8,7 @@ import type { UserId } from '../../events/ids.ts';
 import { isExpected } from '../../events/stream-chain.ts';
 import type { Logger } from '../../logger.ts';
 import type { Answer, CommandEnvelope } from '../commands.ts';
+import { isOver } from '../deadline.ts';
 import { fingerprintOf } from '../fingerprint.ts';
 import { hashOfCommandId } from '../remembered-commands.ts';
 import { decide } from '../user/user.ts';
@@ -35,6 +36,8 @@ export interface ActorPorts {
   readonly recover: (userId: UserId) => Promise<Recollection>;
   /** Told after each append and recovery; keeps a snapshot when one is due. */
   readonly keepSnapshot: (known: Recollection) => void;
+  /** Can every node read these events? */
+  readonly mayWrite: (events: NonEmpty<UserEvent>) => boolean;
   readonly retryAfterMs: () => number;
   readonly observeAppend: (seconds: number) => void;
   /** The log could not serve a command; the sender was told. */
@@ -57,6 +60,7 @@ interface Waiting {
 
 const unknown: Answer = { outcome: 'unknown' };
 const stopping: Answer = { outcome: 'unavailable', reason: 'stopping' };
+const upgrading: Answer = { outcome: 'unavailable', reason: 'upgrade-in-progress' };
 
 export class Actor {
   readonly userId: UserId;
@@ -115,7 +119,7 @@ export class Actor {
     // accepted any more, that try can no longer get in either: it expects an end of the stream that is gone.
     let unsure = false;
 
-    for (let tries = 0; tries < bounds.decideTriesMax && clock.now() <= envelope.deadline; tries++) {
+    for (let tries = 0; tries < bounds.decideTriesMax && !isOver(envelope.deadline, clock); tries++) {
       try {
         const known = await this.#ready();
         this.#phase = 'deciding';
@@ -126,8 +130,9 @@ export class Actor {
           this.forget();
           continue;
         }
+        if (!this.#ports.mayWrite(settled)) return this.#answered(unsure ? unknown : upgrading);
         // Asked right before the append: whoever waited has given up, and may act on it.
-        if (clock.now() > envelope.deadline) break;
+        if (isOver(envelope.deadline, clock)) break;
         return this.#answered(await this.#append(envelope, idHash, known, settled));
       } catch (error) {
         this.forget();
@@ -145,7 +150,7 @@ export class Actor {
     }
     if (this.#phase === 'deciding') this.#phase = 'ready';
     if (unsure) return unknown;
-    return clock.now() > envelope.deadline ? { outcome: 'unavailable', reason: 'deadline-passed' } : this.#overloaded();
+    return isOver(envelope.deadline, clock) ? { outcome: 'unavailable', reason: 'deadline-passed' } : this.#overloaded();
   }
 
   async #ready(): Promise<Recollection> {

@@ -1,19 +1,22 @@
 import type { Clock } from '../../clock.ts';
 import type { EventLog } from '../../events/event-log.ts';
+import { eventGenerations } from '../../events/generations.ts';
+import type { EventGenerations } from '../../events/generations.ts';
 import { userIdOf, userStreamOf } from '../../events/ids.ts';
 import type { UserId } from '../../events/ids.ts';
 import { limits as defaultLimits } from '../../limits.ts';
 import type { Logger } from '../../logger.ts';
 import type { Metrics } from '../../metrics.ts';
 import type { Random } from '../../random.ts';
-import { commandSubject } from '../../transport/subjects.ts';
+import { commandSubject, shardOf } from '../../transport/subjects.ts';
 import type { Meters } from '../../transport/meter-reports.ts';
 import type { Message, Transport } from '../../transport/transport.ts';
 import type { Answer, CommandEnvelope } from '../commands.ts';
 import { answerMessage, readCommandMessage, refusalMessage } from '../envelope.ts';
-import type { Refusal } from '../envelope.ts';
+import type { CommandFormats, Refusal } from '../envelope.ts';
 import { Actor } from './actor.ts';
 import type { ActorBounds, ActorPorts } from './actor.ts';
+import type { Membership } from './members.ts';
 import { createRarely } from './rarely.ts';
 import { createSnapshotKeeper } from './snapshot-keeper.ts';
 import { recover } from './recovery.ts';
@@ -23,13 +26,16 @@ import { createTurnstile } from './turnstile.ts';
 export interface ActorHost {
   /** Actors in memory now. */
   readonly activeActors: number;
-  /** Takes no new command, carries out what waits, puts all actors away. */
+  /** Commands answered since the start. */
+  readonly commandsAnswered: number;
+  /** Tells everybody that this node leaves, carries out what waits for at most `limits.leaveMs`, puts all actors away. */
   stop(): Promise<void>;
 }
 
 export interface ActorHostLimits extends ActorBounds {
   readonly activeActorsMax: number;
   readonly commandsPerNodeMax: number;
+  readonly leaveMs: number;
   readonly overloadedRetryMs: number;
   readonly passivateAfterMs: number;
   readonly passivationScanMax: number;
@@ -43,6 +49,11 @@ export interface ActorHostPorts {
   readonly snapshots: SnapshotStore;
   /** Keeps systems apart that share one transport. */
   readonly space: string;
+  /** Says which users are this node's. */
+  readonly membership: Membership;
+  /** What is written and read by this version, unless told otherwise. */
+  readonly generations?: EventGenerations;
+  readonly formats?: CommandFormats;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -54,7 +65,8 @@ export interface ActorHostPorts {
 
 /** Serves commands: brings up actors on demand, and puts away those that are idle or were not used for longest. */
 export async function startActorHost(ports: ActorHostPorts): Promise<ActorHost> {
-  const { log, transport, space, clock, random, logger, metrics } = ports;
+  const { log, transport, space, membership, clock, random, logger, metrics } = ports;
+  const generations = ports.generations ?? eventGenerations;
   const limits: ActorHostLimits = { ...defaultLimits, ...ports.limits };
   const through = createTurnstile(limits.recoveriesMax);
   const snapshots = createSnapshotKeeper({ store: ports.snapshots, everyEvents: limits.snapshotEveryEvents, logger });
@@ -62,6 +74,7 @@ export async function startActorHost(ports: ActorHostPorts): Promise<ActorHost> 
   const actors = new Map<UserId, Actor>();
   const stopped = new AbortController();
   let waiting = 0;
+  let answered = 0;
 
   const refusals = createRarely(clock, defaultLimits.malformedLogIntervalMs);
   const logTroubles = createRarely(clock, defaultLimits.malformedLogIntervalMs);
@@ -79,6 +92,8 @@ export async function startActorHost(ports: ActorHostPorts): Promise<ActorHost> 
         return recover(userId, { log, logger, snapshots: ports.snapshots, snapshotEveryEvents: limits.snapshotEveryEvents });
       }),
     keepSnapshot: snapshots.keep,
+    // Nothing is asked of the cluster for what the first generation could read.
+    mayWrite: (events) => events.every(({ type }) => generations[type] === 1 || generations[type] <= membership.understood().events),
     retryAfterMs,
     observeAppend: (seconds) => metrics.appendSeconds.observe(seconds),
     onLogTrouble: (actor, error) =>
@@ -129,14 +144,29 @@ export async function startActorHost(ports: ActorHostPorts): Promise<ActorHost> 
     }
   }
 
-  async function carryOut(envelope: CommandEnvelope): Promise<Answer> {
-    if (stopped.signal.aborted) return { outcome: 'unavailable', reason: 'stopping' };
+  async function carryOut(envelope: CommandEnvelope, shard: number): Promise<Answer> {
     const actor = waiting < limits.commandsPerNodeMax ? activate(envelope.userId) : undefined;
     if (actor === undefined) return { outcome: 'overloaded', retryAfterMs: retryAfterMs() };
     metrics.mailboxDepth.set(++waiting);
     const answer = await actor.tell(envelope);
     metrics.mailboxDepth.set(--waiting);
+    if (!membership.owns(shard)) putAway(actor);
     return answer;
+  }
+
+  function putAway(actor: Actor): void {
+    if (actors.get(actor.userId) === actor && actor.passivate()) remove(actor);
+  }
+
+  /** Shards have moved: their actors are put away, those that work when they have finished. */
+  async function putAwayMoved(): Promise<void> {
+    // Whoever is used meanwhile goes to the end and needs no second look: it is looked at when its command is answered.
+    let left = actors.size;
+    for (const actor of actors.values()) {
+      if (!membership.owns(shardOf(actor.userId))) putAway(actor);
+      if (--left <= 0) return;
+      if (left % defaultLimits.movedActorsPerSlice === 0) await clock.sleep(0, stopped.signal);
+    }
   }
 
   /** Whoever could append to a handle's stream under another id could take a handle twice. */
@@ -145,8 +175,13 @@ export async function startActorHost(ports: ActorHostPorts): Promise<ActorHost> 
     return command.type === 'RegisterUser' && userIdOf(command.handle, log.namespace) !== userId ? 'malformed' : envelope;
   }
 
-  async function handle(message: Message): Promise<Message> {
-    const read = readCommandMessage(message);
+  async function handle(message: Message, subject: string): Promise<Message> {
+    const shard = Number(subject.slice(subject.lastIndexOf('.') + 1));
+    if (!membership.owns(shard)) {
+      metrics.commands.inc({ command: 'none', outcome: 'placed-elsewhere' });
+      return refusalMessage('placed-elsewhere');
+    }
+    const read = readCommandMessage(message, ports.formats);
     const envelope = typeof read === 'string' ? read : check(read);
     if (typeof envelope === 'string') {
       metrics.commands.inc({ command: 'none', outcome: 'refused' });
@@ -154,18 +189,31 @@ export async function startActorHost(ports: ActorHostPorts): Promise<ActorHost> 
       refusals((skipped) => logger.warn({ ...fields, skipped }, 'a command was refused'));
       return refusalMessage(envelope);
     }
-    const answer = await carryOut(envelope);
+    const answer = await carryOut(envelope, shard);
+    answered++;
     metrics.commands.inc({ command: envelope.command.type, outcome: answer.outcome });
     ports.meters?.count('commandsAnswered', 1);
     return answerMessage(answer);
   }
 
-  const stopResponding = await transport.respond(commandSubject(space, '*'), 'actors', handle);
+  const stopResponding = await transport.respond(commandSubject(space, membership.nodeId, '*'), 'actors', handle);
+  const stopWatching = membership.onChange(() => void putAwayMoved());
   const passivation = passivateIdle();
+  membership.serve();
+
+  async function finish(): Promise<void> {
+    const finished = new AbortController();
+    const finishing = stopResponding().then(() => finished.abort());
+    await Promise.race([finishing, clock.sleep(limits.leaveMs, finished.signal)]);
+    if (waiting > 0) logger.warn({ commands: waiting }, 'left without an answer to some commands: the log takes too long');
+  }
 
   async function stop(): Promise<void> {
+    membership.leave();
+    await finish();
     stopped.abort();
-    await Promise.all([stopResponding(), passivation]);
+    stopWatching();
+    await passivation;
     for (const actor of actors.values()) if (actor.passivate()) remove(actor);
     await snapshots.settled();
   }
@@ -174,6 +222,9 @@ export async function startActorHost(ports: ActorHostPorts): Promise<ActorHost> 
   return {
     get activeActors() {
       return actors.size;
+    },
+    get commandsAnswered() {
+      return answered;
     },
     stop: () => (stopping ??= stop()),
   };

@@ -24,6 +24,7 @@ import { startProjection } from '../../../src/projections/runner.ts';
 import { statisticsProjection } from '../../../src/projections/statistics/projection.ts';
 import { systemRandom } from '../../../src/random.ts';
 import { createLocalTransport } from '../../../src/transport/local-transport.ts';
+import { fixedMembership } from '../../support/fixed-membership.ts';
 import { gql, gqlAnswer } from '../../support/graphql-client.ts';
 import { startTestPostgres } from '../../support/postgres.ts';
 
@@ -40,7 +41,8 @@ export async function startSystem(
   const postgres = await startTestPostgres();
   const { database } = await postgres.createDatabase();
   await migrate(database);
-  const ports = { clock: systemClock, random: systemRandom, logger: silentLogger, metrics: createMetrics() };
+  const membership = fixedMembership(systemClock);
+  const ports = { clock: systemClock, random: systemRandom, logger: silentLogger, metrics: createMetrics(), membership };
   const log = createMemoryLog(ports);
   const run = await beginRun({ ...ports, log, label: 'test' });
   const transport = createLocalTransport(ports);

@@ -1,5 +1,6 @@
 import { onTestFinished } from 'vitest';
 import type { Answer, Command } from '../../../src/actors/commands.ts';
+import type { Deadline } from '../../../src/actors/deadline.ts';
 import { commandMessage } from '../../../src/actors/envelope.ts';
 import { startActorHost } from '../../../src/actors/runtime/host.ts';
 import type { ActorHostLimits } from '../../../src/actors/runtime/host.ts';
@@ -15,6 +16,8 @@ import { createLocalTransport } from '../../../src/transport/local-transport.ts'
 import { commandSubject, shardOf } from '../../../src/transport/subjects.ts';
 import type { Message } from '../../../src/transport/transport.ts';
 import { createSimulatedClock } from '../../simulation/simulated-clock.ts';
+import { fixedMembership } from '../../support/fixed-membership.ts';
+import { deadlineIn } from './given.ts';
 
 /** An actor node in a bottle: memory log, local transport, a clock that stands still. `bend` puts something between the actors and the log. */
 export async function startNode(options: { limits?: Partial<ActorHostLimits>; bend?: (log: EventLog) => EventLog } = {}) {
@@ -29,21 +32,23 @@ export async function startNode(options: { limits?: Partial<ActorHostLimits>; be
   const write = (level: string) => (fields: object, message: string) => void logged.push({ level, fields, message });
   const logger: Logger = { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error'), child: () => logger };
   const limits = options.limits ?? {};
-  const host = await startActorHost({ log, transport, snapshots, space: 's', clock, random, logger, metrics, limits });
+  const membership = fixedMembership(clock);
+  const host = await startActorHost({ log, transport, snapshots, space: 's', membership, clock, random, logger, metrics, limits });
   onTestFinished(async () => {
     await host.stop();
     await transport.close();
   });
 
-  const ask = (userId: UserId, message: Message) => transport.request(commandSubject('s', shardOf(userId)), message, { timeoutMs: 60_000 });
+  const ask = (userId: UserId, message: Message) =>
+    transport.request(commandSubject('s', membership.nodeId, shardOf(userId)), message, { timeoutMs: 60_000 });
 
-  async function tell(userId: UserId, command: Command, own: { commandId?: string; deadline?: number } = {}): Promise<Answer> {
+  async function tell(userId: UserId, command: Command, own: { commandId?: string; deadline?: Deadline } = {}): Promise<Answer> {
     const commandId = (own.commandId as CommandId | undefined) ?? newCommandId(random);
     const envelope = {
       userId,
       commandId,
       clientChose: own.commandId !== undefined,
-      deadline: own.deadline ?? clock.now() + 10_000,
+      deadline: own.deadline ?? deadlineIn(clock, 10_000),
       command,
     };
     const reply = await ask(userId, commandMessage(envelope));

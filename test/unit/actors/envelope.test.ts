@@ -22,7 +22,13 @@ const commands: Command[] = [
   { type: 'CreatePost', postId: post1, text: '', inReplyTo },
   { type: 'DeletePost', postId: post1, authorId: ann },
 ];
-const envelope = (command: Command) => ({ userId: ann, commandId: 'c1' as CommandId, clientChose: true, deadline: 1, command });
+const envelope = (command: Command) => ({
+  userId: ann,
+  commandId: 'c1' as CommandId,
+  clientChose: true,
+  deadline: { monotonicMs: 1.5, wallMs: 2 },
+  command,
+});
 /** As over a wire. */
 const sent = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
 
@@ -39,7 +45,8 @@ describe('an envelope is malformed', () => {
     ['with a command id that is too long', (body) => ({ ...body, commandId: 'x'.repeat(101) })],
     ['with a command id that breaks lines', (body) => ({ ...body, commandId: 'a\nb' })],
     ['with a deadline in words', (body) => ({ ...body, deadline: 'tomorrow' })],
-    ['with no deadline at all', (body) => ({ ...body, deadline: Infinity })],
+    ['with no deadline at all', (body) => ({ ...body, deadline: { monotonicMs: Infinity, wallMs: 1 } })],
+    ['with a deadline by one clock alone', (body) => ({ ...body, deadline: { monotonicMs: 1 } })],
     ['without its command', (body) => ({ ...body, command: null })],
     ['whose command has no such type', (body) => ({ ...body, command: { type: 'toString' } })],
     ['whose post is no UUIDv7', (body) => ({ ...body, command: { type: 'CreatePost', postId: ann, text: 'x' } })],

@@ -1,5 +1,8 @@
 import { expect } from 'vitest';
 import type { Command, Rejection } from '../../../src/actors/commands.ts';
+import type { Deadline } from '../../../src/actors/deadline.ts';
+import { clocksOf } from '../../../src/actors/deadline.ts';
+import type { Clock } from '../../../src/clock.ts';
 import { decide, evolve, initial } from '../../../src/actors/user/user.ts';
 import type { UserEvent } from '../../../src/events/event-types.ts';
 import type { Handle, PostId, UserId } from '../../../src/events/ids.ts';
@@ -12,6 +15,12 @@ export const post2 = '01890000-0000-7000-8000-000000000002' as PostId;
 
 export const annRegistered: UserEvent = { type: 'UserRegistered', handle: 'ann' as Handle, name: 'Ann', passwordHash: '$argon2id$1' };
 export const registerAnn: Command = { type: 'RegisterUser', handle: 'ann' as Handle, name: 'Ann', passwordHash: '$argon2id$2' };
+
+/** A deadline of whoever has this clock. */
+export function deadlineIn(clock: Clock, ms: number): Deadline {
+  const { monotonicMs, wallMs } = clocksOf(clock);
+  return { monotonicMs: monotonicMs + ms, wallMs: wallMs + ms };
+}
 
 /** Sentences about Ann: `given(annRegistered).when(follow).isAcceptedWith(followed)`. */
 export function given(...events: readonly UserEvent[]) {

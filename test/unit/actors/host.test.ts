@@ -6,7 +6,7 @@ import type { CommandId } from '../../../src/events/ids.ts';
 import { newPostId, parseHandle } from '../../../src/events/ids.ts';
 import { NoResponders } from '../../../src/transport/transport.ts';
 import { createGate, startNode } from './actor-node.ts';
-import { bob } from './given.ts';
+import { bob, deadlineIn } from './given.ts';
 
 const followBob = { type: 'FollowUser', followeeId: bob } as const;
 const names = ['ann', 'ben', 'cid', 'dan', 'eve', 'fay', 'gus', 'hal'];
@@ -154,7 +154,7 @@ describe('messages that a node does not understand are refused, counted and logg
       userId: ann,
       commandId: 'c1' as CommandId,
       clientChose: true,
-      deadline: node.clock.now() + 1_000,
+      deadline: deadlineIn(node.clock, 1_000),
       command,
     });
     return { node, ann, message, body: message.body as Record<string, unknown>, command };

@@ -3,32 +3,36 @@ import { beginRun, endRun } from '../../../src/actors/runs.ts';
 import { AppendOutcomeUnknown, LogUnavailable } from '../../../src/events/event-log.ts';
 import type { EventLog } from '../../../src/events/event-log.ts';
 import { runsStream, userStreamOf } from '../../../src/events/ids.ts';
+import type { RunId } from '../../../src/events/ids.ts';
 import { createMemoryLog } from '../../../src/events/memory-log.ts';
 import { seededRandom } from '../../../src/random.ts';
 import { createSimulatedClock } from '../../simulation/simulated-clock.ts';
+import { fixedMembership } from '../../support/fixed-membership.ts';
 import { ann, annRegistered } from './given.ts';
 
 function setUp() {
   const clock = createSimulatedClock();
   const random = seededRandom(1);
   const log = createMemoryLog({ random });
-  const begin = (label: string, own: EventLog = log) => beginRun({ log: own, clock, random, label });
+  const membership = fixedMembership(clock);
+  const begin = (label: string, own: EventLog = log) => beginRun({ log: own, clock, random, label, membership });
+  const end = (run: RunId, own: EventLog = log) => endRun({ log: own, clock, run, membership });
   const runs = async () => {
     const found = [];
     for await (const batch of log.read(runsStream))
       for (const { time, events } of batch) found.push(...events.map((event) => ({ time, ...event })));
     return found;
   };
-  return { clock, random, log, begin, runs };
+  return { clock, random, log, begin, end, runs };
 }
 
 test('a run begins and ends', async () => {
-  const { clock, log, begin, runs } = setUp();
+  const { clock, begin, end, runs } = setUp();
   const startedAt = clock.now();
   const run = await begin('first');
   await clock.advance(5_000);
-  await endRun({ log, clock, run: run.id });
-  await endRun({ log, clock, run: run.id });
+  await end(run.id);
+  await end(run.id);
   expect(run.begun).toBe(true);
   expect(await runs()).toEqual([
     { type: 'RunStarted', runId: run.id, label: 'first', time: startedAt },
@@ -37,7 +41,7 @@ test('a run begins and ends', async () => {
 });
 
 test('a run that a dead system left open is closed at the last event of the log, in the commit that begins the next', async () => {
-  const { clock, log, begin, runs } = setUp();
+  const { clock, log, begin, end, runs } = setUp();
   const dead = await begin('dead');
   await clock.advance(1_000);
   const lastSignOfLife = clock.now();
@@ -49,7 +53,7 @@ test('a run that a dead system left open is closed at the last event of the log,
     { type: 'RunStarted', runId: next.id, label: 'next', time: clock.now() },
   ]);
   // The dead one comes to and wants to end its run: it has ended.
-  await endRun({ log, clock, run: dead.id });
+  await end(dead.id);
   expect(await runs()).toHaveLength(3);
 });
 
@@ -63,7 +67,7 @@ test('of several nodes that start at the same moment one begins the run, and the
 });
 
 test.each([true, false])('an append without an answer (written: %s) leaves exactly one run', async (written) => {
-  const { clock, log, begin, runs } = setUp();
+  const { log, begin, end, runs } = setUp();
   let failures = 1;
   const unsure: EventLog = {
     ...log,
@@ -76,7 +80,7 @@ test.each([true, false])('an append without an answer (written: %s) leaves exact
   const run = await begin('only', unsure);
   expect(run.begun).toBe(true);
   failures = 1;
-  await endRun({ log: unsure, clock, run: run.id });
+  await end(run.id, unsure);
   expect((await runs()).map(({ type }) => type)).toEqual(['RunStarted', 'RunEnded']);
 });
 

@@ -12,9 +12,9 @@ it('spreads users evenly over the shards, the same way everywhere', () => {
 });
 
 it('makes subjects that both transports take, the name space included', () => {
-  assertSubject(commandSubject('3f0d6b0e-8f0c-5d8c-9d0a-0d5c7a3f6a11', 255));
+  assertSubject(commandSubject('3f0d6b0e-8f0c-5d8c-9d0a-0d5c7a3f6a11', 'a1', 255));
   assertSubject(metersSubject('default'));
-  assertPattern(commandSubject('default', '*'));
-  expect(matches(commandSubject('s', '*'), commandSubject('s', 9))).toBe(true);
-  expect(matches(commandSubject('s', '*'), commandSubject('t', 9))).toBe(false);
+  assertPattern(commandSubject('default', 'a1', '*'));
+  expect(matches(commandSubject('s', 'a1', '*'), commandSubject('s', 'a1', 9))).toBe(true);
+  expect(matches(commandSubject('s', 'a1', '*'), commandSubject('t', 'a1', 9))).toBe(false);
 });
