@@ -30,6 +30,7 @@ const commands: Readonly<Record<string, { readonly summary: string; load(): Prom
   replay: { summary: 'build read models anew from the log, compare, swap', load: () => import('./replay.ts') },
   backup: { summary: 'write a consistent copy of everything into one file', load: () => import('./backup.ts') },
   restore: { summary: 'make a data directory of a backup', load: () => import('./restore.ts') },
+  log: { summary: 'copy the event log to another place or engine', load: () => import('./log-copy.ts') },
   status: { summary: 'show what runs and how far behind it is', load: () => import('./status.ts') },
 };
 

@@ -8,7 +8,7 @@ import type { LogId } from './ids.ts';
 // How the embedded log stands on disk, as three tables of LMDB, format 1. Numbers are big-endian, so that they sort; 6 bytes unless said otherwise.
 //   commits:  number → CRC-32 (4) of the number and all that follows, predecessor or 0, version of the first event, the JSON of the codec
 //   heads:    name of the stream → number of its last commit, version of its last event, index of that in the commit (2); see stream-heads.ts
-//   about:    'log' → JSON: format, id, name space; 'indexed' → JSON: number of the last commit that `heads` knows of
+//   about:    'log' → JSON: format, id, name space, of a copy what it was copied from and whether it goes on; 'indexed' → JSON: number of the last commit that `heads` knows of
 export const formatVersion = 1;
 
 const numberBytes = 6;
@@ -76,9 +76,23 @@ function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
+/** What a log says about itself. */
+export interface LogAbout {
+  readonly id: LogId;
+  readonly namespace: string;
+  /** Of the log that it was copied from. */
+  readonly copyOf?: LogId;
+  /** A copy that goes on: nobody may take it for the whole log. */
+  readonly copyUnfinished?: boolean;
+}
+
+export function storedAbout(about: LogAbout): object {
+  return { format: formatVersion, ...about };
+}
+
 /** @throws {LogUnavailable} for a newer format. @throws {LogCorrupt} */
-export function parseAbout(about: unknown, path: string): { id: LogId; namespace: string } {
-  const { format, id, namespace } = (about ?? {}) as { format?: unknown; id?: unknown; namespace?: unknown };
+export function parseAbout(about: unknown, path: string): LogAbout {
+  const { format, id, namespace, copyOf, copyUnfinished } = (about ?? {}) as Record<string, unknown>;
   if (typeof format === 'number' && format > formatVersion) {
     throw new LogUnavailable(`${path} has format ${format}, this version of Starling reads ${formatVersion}: use a newer one`);
   }
@@ -86,5 +100,6 @@ export function parseAbout(about: unknown, path: string): { id: LogId; namespace
   if (format !== formatVersion || logId === undefined || typeof namespace !== 'string') {
     throw new LogCorrupt(`${path} is not an event log of Starling`);
   }
-  return { id: logId, namespace };
+  const sourceId = typeof copyOf === 'string' ? parseLogId(copyOf) : undefined;
+  return { id: logId, namespace, ...(sourceId && { copyOf: sourceId }), ...(copyUnfinished === true && { copyUnfinished }) };
 }

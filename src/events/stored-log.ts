@@ -5,16 +5,16 @@ import type { Metrics } from '../metrics.ts';
 import { elementsFrom, takeBatch } from './batches.ts';
 import type { SizedCommit } from './batches.ts';
 import { createCommitFeed } from './commit-feed.ts';
-import { assertOfLog, LogCorrupt, LogUnavailable } from './event-log.ts';
+import { assertOfLog, LogUnavailable } from './event-log.ts';
 import type { EventLog, RecordedCommit } from './event-log.ts';
 import { createGroupCommit } from './group-commit.ts';
 import type { PendingAppend } from './group-commit.ts';
 import type { LogId, StreamName } from './ids.ts';
 import { lastPositionOf } from './position.ts';
 import * as format from './stored-format.ts';
-import { createChainCheck, headAfter } from './stream-chain.ts';
-import { createStreamHeads } from './stream-heads.ts';
-import type { HeadSlice, StreamHeads } from './stream-heads.ts';
+import { headsAt, readStored, storedBytes } from './stored-heads.ts';
+import { createChainCheck } from './stream-chain.ts';
+import type { HeadSlice } from './stream-heads.ts';
 
 /** What a log needs from an engine on this machine; what the bytes mean is told in stored-format.ts. */
 export interface CommitStore {
@@ -48,19 +48,8 @@ export function createStoredLog(store: CommitStore, options: StoredLogOptions): 
   const { id } = store;
   const { readOnly, clock, logger } = options;
 
-  function stored(commit: number): Uint8Array {
-    const bytes = store.commit(commit);
-    if (bytes === undefined) throw new LogCorrupt(`commit ${commit} is missing from the log`);
-    return bytes;
-  }
-
-  function readCommit(commit: number): SizedCommit {
-    const bytes = stored(commit);
-    return { recorded: format.decodeStored(commit, bytes), bytes: bytes.length };
-  }
-
   function* readCommits(commits: Iterable<number>): Generator<SizedCommit> {
-    for (const commit of commits) yield readCommit(commit);
+    for (const commit of commits) yield readStored(store, commit);
   }
 
   function readBatch(commits: Iterable<number>): RecordedCommit[] {
@@ -69,31 +58,17 @@ export function createStoredLog(store: CommitStore, options: StoredLogOptions): 
     return batch;
   }
 
-  /** The heads as of commit `last`: those that are stored, and what the commits after them say. */
-  function headsAt(lastCommit: number): StreamHeads {
-    const indexed = store.indexed();
-    const opened = createStreamHeads({
-      indexed,
-      headOnDisk(stream) {
-        const bytes = store.head(stream);
-        return bytes && format.decodeHead(id, bytes);
-      },
-    });
-    for (const { recorded } of readCommits(numbers(indexed + 1, lastCommit))) opened.record(recorded.stream, headAfter(id, recorded));
-    return opened;
-  }
-
   let last = store.last();
-  let tail = last === 0 ? undefined : readCommit(last).recorded;
-  let heads = headsAt(last);
+  let tail = last === 0 ? undefined : readStored(store, last).recorded;
+  let heads = headsAt(store, last);
 
   /** A process that only reads sees what the writing one has committed meanwhile. */
   function refresh(): void {
     const now = readOnly ? store.last() : last;
     if (now === last) return;
     last = now;
-    tail = readCommit(last).recorded;
-    heads = headsAt(last);
+    tail = readStored(store, last).recorded;
+    heads = headsAt(store, last);
   }
 
   async function write(group: readonly PendingAppend[]): Promise<void> {
@@ -159,7 +134,7 @@ export function createStoredLog(store: CommitStore, options: StoredLogOptions): 
       let commit = head === undefined || head.version < fromVersion ? 0 : head.position.commit;
       while (commit > 0) {
         links.push(commit);
-        const { firstVersion, predecessor } = format.decodeLink(commit, stored(commit));
+        const { firstVersion, predecessor } = format.decodeLink(commit, storedBytes(store, commit));
         commit = firstVersion <= fromVersion ? 0 : predecessor;
         if (links.length % limits.commitsPerBatchMax === 0) await othersTurn();
       }
@@ -177,7 +152,7 @@ export function createStoredLog(store: CommitStore, options: StoredLogOptions): 
       assertOfLog(id, position);
       appends.assertRunning();
       refresh();
-      return position.commit >= 1 && position.commit <= last ? readCommit(position.commit).recorded : undefined;
+      return position.commit >= 1 && position.commit <= last ? readStored(store, position.commit).recorded : undefined;
     },
 
     async head(stream) {

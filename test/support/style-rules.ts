@@ -69,7 +69,7 @@ function unitOf(path: string): [name: string, isFolder: boolean] {
 
 /** Where each package may be imported: one adapter, so that swapping it changes one file; a few are a language of their folder. */
 const homes: Readonly<Record<string, RegExp>> = {
-  lmdb: /^src\/events\/lmdb-log\.ts$/,
+  lmdb: /^src\/events\/lmdb-store\.ts$/,
   uuid: /^src\/events\/ids\.ts$/,
   nats: /^src\/transport\/nats-transport\.ts$/,
   pg: /^src\/projections\/postgres-database\.ts$/,

@@ -1,0 +1,123 @@
+import { chmod, open as openFile } from 'node:fs/promises';
+import { open } from 'lmdb';
+import type { Database, RootDatabase } from 'lmdb';
+import type { Logger } from '../logger.ts';
+import { LogCorrupt, LogUnavailable } from './event-log.ts';
+import type { StreamName } from './ids.ts';
+import { openFailure, writeFailure } from './lmdb-failures.ts';
+import * as format from './stored-format.ts';
+import type { CommitStore } from './stored-log.ts';
+
+export interface LmdbStoreOptions {
+  /** Where `path` stands. */
+  readonly directory: string;
+  readonly path: string;
+  /** Makes nothing, writes nothing. */
+  readonly readOnly: boolean;
+  readonly logger: Logger;
+  /** What a new file says about itself. */
+  readonly aboutNew: () => format.LogAbout;
+}
+
+export interface LmdbStore extends CommitStore {
+  /** As it was when the file was opened. */
+  readonly about: format.LogAbout;
+  /** Synced when it resolves. */
+  writeAbout(about: format.LogAbout): Promise<void>;
+  /** A copy of the file as of one moment, synced, readable by its owner alone. `path` must not exist. */
+  backup(path: string): Promise<void>;
+}
+
+/** The file of an embedded log; no other file knows what it is made of. @throws {LogUnavailable} with the cure. @throws {LogCorrupt} */
+export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStore> {
+  const { directory, path, readOnly } = options;
+  let env: RootDatabase | undefined;
+  try {
+    await assertLmdbFile(path, readOnly);
+    // The lock table as well: LMDB would crash, too, over one that it may not write.
+    if (!readOnly) await (await openFile(`${path}-lock`, 'a', 0o600)).close();
+    // Without `overlappingSync: false` a write resolves when it is visible, which is before it is on disk.
+    env = open({ path, noSubdir: true, readOnly, overlappingSync: false, eventTurnBatching: false, maxDbs: 4 });
+    return await openTables(env, options);
+  } catch (error) {
+    await env?.close();
+    throw await openFailure(error, directory);
+  }
+}
+
+/** LMDB would bring the process down over a file that is none of its own. An empty file is a new log. */
+async function assertLmdbFile(path: string, readOnly: boolean): Promise<void> {
+  const file = await openFile(path, readOnly ? 'r' : 'a+', 0o600);
+  try {
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(32), 0, 32, 0);
+    if (bytesRead === 0 && readOnly) throw new LogUnavailable(`${path} is empty: no event log was begun there`);
+    const isLmdb = bytesRead === 32 && buffer.readUInt32LE(24) === 0xbeefc0de && buffer.readUInt32LE(28) === 2;
+    if (bytesRead > 0 && !isLmdb) throw new LogCorrupt(`${path} is not an event log of Starling, or its beginning is damaged`);
+  } finally {
+    await file.close();
+  }
+}
+
+async function openTables(env: RootDatabase, { directory, path, readOnly, logger, aboutNew }: LmdbStoreOptions): Promise<LmdbStore> {
+  // One that is missing in a file opened to read only comes back undefined, whatever the type says.
+  const abouts = env.openDB<unknown, string>('about', { encoding: 'json' }) as Database<unknown, string> | undefined;
+  const commits = env.openDB<Uint8Array, Uint8Array>('commits', { encoding: 'binary', keyEncoding: 'binary' });
+  const heads = env.openDB<Uint8Array, StreamName>('heads', { encoding: 'binary' });
+
+  const writeAbout = async (about: format.LogAbout) => {
+    await abouts?.put('log', format.storedAbout(about));
+    await syncPath(directory);
+  };
+  if (!readOnly && abouts?.get('log') === undefined) await writeAbout(aboutNew());
+  const about = format.parseAbout(abouts?.get('log'), path);
+
+  const last = () => {
+    env.resetReadTxn();
+    for (const key of commits.getKeys({ reverse: true, limit: 1 })) return format.commitOfKey(key);
+    return 0;
+  };
+
+  return {
+    id: about.id,
+    namespace: about.namespace,
+    about,
+    path,
+    last,
+    writeAbout,
+    commit: (number) => commits.get(format.commitKey(number)),
+    head: (stream) => heads.get(stream),
+    indexed: () => Number(abouts?.get('indexed') ?? 0),
+    async write(group, slice) {
+      // All puts of one block are one transaction, and its promise speaks for all of them.
+      const puts = () => {
+        for (const { recorded, encoded } of group) void commits.put(format.commitKey(recorded.commit), encoded);
+        for (const [stream, head] of slice?.heads ?? []) void heads.put(stream, format.encodeHead(head));
+        if (slice?.indexed !== undefined) void abouts?.put('indexed', slice.indexed);
+      };
+      const first = group[0]?.recorded.commit;
+      try {
+        return await (first === undefined ? commits.batch(puts) : commits.ifNoExists(format.commitKey(first), puts));
+      } catch (error) {
+        const failure = await writeFailure(error, { directory, nothingWritten: () => first === undefined || last() === first - 1 });
+        logger.error({ err: failure, commits: group.length }, 'the event log could not write');
+        throw failure;
+      }
+    },
+    async backup(to) {
+      await env.backup(to, true);
+      await chmod(to, 0o600);
+      await syncPath(to);
+    },
+    close: () => env.close(),
+  };
+}
+
+/** A new name in a directory is on disk only when the directory is. */
+async function syncPath(path: string): Promise<void> {
+  const handle = await openFile(path);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
