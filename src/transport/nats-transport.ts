@@ -1,29 +1,19 @@
-import { readFile } from 'node:fs/promises';
-import { ErrorCode, Events, NatsError, connect, credsAuthenticator, headers, nkeyAuthenticator } from 'nats';
-import type { ConnectionOptions, Msg, NatsConnection, Subscription } from 'nats';
+import { ErrorCode, Events, NatsError, headers } from 'nats';
+import type { Msg, NatsConnection, Subscription } from 'nats';
 import type { Clock } from '../clock.ts';
 import { limits } from '../limits.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
-import type { Random } from '../random.ts';
+import { openNatsConnection } from '../nats/nats-connection.ts';
+import type { NatsOptions } from '../nats/nats-connection.ts';
+import { NatsUnreachable } from '../nats/nats-unreachable.ts';
 import { decodeMessage, encodeMessage } from './message-codec.ts';
-import { parseNatsAddress } from './nats-address.ts';
-import { unreachable } from './nats-unreachable.ts';
 import { assertPattern, assertSubject } from './subject-pattern.ts';
 import { MessageTooLarge, NoResponders, RequestTimeout, TransportClosed, TransportUnreachable } from './transport.ts';
 import type { Message, Stop, Transport } from './transport.ts';
 
-export interface NatsOptions {
-  /** `nats://host:4222`, `tls://user:password@host`, `nats://token@host`; several servers of one cluster are fine. */
-  readonly servers: readonly string[];
-  /** Shown by the server's monitoring. */
-  readonly name: string;
-  /** Instead of credentials in the address: the seed of an nkey, or the path of a `.creds` file. */
-  readonly nkeySeed?: string;
-  readonly credsFile?: string;
-  readonly tls?: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string };
+export interface NatsTransportOptions extends NatsOptions {
   readonly clock: Clock;
-  readonly random: Random;
   readonly logger: Logger;
   readonly metrics?: Pick<Metrics, 'malformedMessages'>;
 }
@@ -32,7 +22,7 @@ export interface NatsOptions {
  * Nodes that talk over NATS. Once connected it reconnects for ever; a request in the meantime waits for that within its time-out.
  * @throws {TransportUnreachable} when the first connection cannot be made.
  */
-export async function connectNats(options: NatsOptions): Promise<Transport> {
+export async function connectNats(options: NatsTransportOptions): Promise<Transport> {
   const connection = await firstConnection(options);
   const { clock, logger } = options;
   /** Requests of ours that await a reply. */
@@ -215,33 +205,9 @@ export async function connectNats(options: NatsOptions): Promise<Transport> {
 }
 
 async function firstConnection(options: NatsOptions): Promise<NatsConnection> {
-  const addresses = options.servers.map(parseNatsAddress);
-  const servers = addresses.map((address) => address.server);
-  const settings: ConnectionOptions = {
-    servers,
-    name: options.name,
-    timeout: limits.natsConnectTimeoutMs,
-    pingInterval: limits.natsPingIntervalMs,
-    maxPingOut: 2,
-    maxReconnectAttempts: -1,
-    // A server that comes back may know its users a moment later; giving up would need a person to restart us.
-    ignoreAuthErrorAbort: true,
-    reconnectDelayHandler: () => limits.natsReconnectPauseMs * (0.5 + options.random.float()),
-    // A stack trace for each request would cost more than the request.
-    noAsyncTraces: true,
-    ...credentials(addresses, options),
-  };
-  if (options.tls || addresses.some((address) => address.tls)) settings.tls = { ...options.tls };
   try {
-    if (options.credsFile) settings.authenticator = credsAuthenticator(await readFile(options.credsFile));
-    return await connect(settings);
+    return await openNatsConnection(options);
   } catch (cause) {
-    throw unreachable(servers, cause);
+    throw cause instanceof NatsUnreachable ? new TransportUnreachable(cause.message, { cause }) : cause;
   }
-}
-
-function credentials(addresses: ReturnType<typeof parseNatsAddress>[], options: NatsOptions): ConnectionOptions {
-  if (options.nkeySeed) return { authenticator: nkeyAuthenticator(new TextEncoder().encode(options.nkeySeed)) };
-  const { user, pass, token } = addresses.find((address) => address.user !== undefined || address.token !== undefined) ?? {};
-  return { ...(user !== undefined && { user }), ...(pass !== undefined && { pass }), ...(token !== undefined && { token }) };
 }

