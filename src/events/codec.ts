@@ -11,7 +11,7 @@ import type { Upcasters } from './upcasters.ts';
 //   [1, stream, firstVersion, predecessor | null, time, [commandId, fingerprint] | null, [event, …]]
 // and an event is [type, schema version, field, …]. The first number is the version of this envelope; the number of the commit is not inside,
 // because the log gives it.
-const envelopeVersion = 1;
+export const envelopeVersion = 1;
 
 export type UnnumberedCommit = Omit<RecordedCommit, 'commit'>;
 
@@ -46,7 +46,8 @@ export function encodeCommit(commit: UnnumberedCommit, reserve = 0): Buffer {
   return bytes;
 }
 
-function encodeEvent(event: DomainEvent): unknown[] {
+/** One event as it stands in a commit: its type, the version of its schema, its fields. */
+export function encodeEvent(event: DomainEvent): unknown[] {
   const schema = schemaOf(event.type);
   const row: unknown[] = [event.type, schema.version];
   for (const field of schema.toFields(event)) row.push(field);
@@ -55,16 +56,21 @@ function encodeEvent(event: DomainEvent): unknown[] {
 
 /** @throws {LogCorrupt} for anything that `encodeCommit`, in this version or an older one, did not write; the message holds no content. */
 export function decodeCommit(bytes: Uint8Array, commit: number, olderShapes: Upcasters = upcasters): RecordedCommit {
-  const refuse = (what: string, options?: ErrorOptions): never => {
-    throw new LogCorrupt(`commit ${commit}: ${what}`, options);
-  };
   let envelope: unknown;
   try {
     envelope = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString());
   } catch {
     // The parser's own message quotes the text, which may be personal.
-    return refuse('is not JSON');
+    throw new LogCorrupt(`commit ${commit}: is not JSON`);
   }
+  return decodeEnvelope(envelope, commit, olderShapes);
+}
+
+/** The same for JSON that is parsed already. @throws {LogCorrupt} */
+export function decodeEnvelope(envelope: unknown, commit: number, olderShapes: Upcasters = upcasters): RecordedCommit {
+  const refuse = (what: string): never => {
+    throw new LogCorrupt(`commit ${commit}: ${what}`);
+  };
   if (!Array.isArray(envelope)) return refuse('is not an array');
   if (envelope[0] !== envelopeVersion)
     return refuse(`has envelope version ${Number(envelope[0])}, which this version of Starling cannot read`);
