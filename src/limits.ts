@@ -39,6 +39,21 @@ export const limits = {
   commitsNotIndexedMax: 32_768,
   /** How often a process that only reads the log looks for commits of the one that writes. */
   readOnlyPollMs: 50,
+  /** How long EventStoreDB gets for an append, a read or a look at the end of a stream: its own limit for a write is 2 s, for a cluster that elects a leader some more. */
+  esdbAnswerTimeoutMs: 5_000,
+  /** A subscription to EventStoreDB that shows no sign of life for this long is compared with the end of the log, and made anew if it lies behind. */
+  esdbSilenceMs: 10_000,
+  /** Waits before a lost subscription to EventStoreDB is made anew; doubled each time, up to the second. */
+  esdbBackOffMinMs: 50,
+  esdbBackOffMaxMs: 2_000,
+  /** Events that wait in memory between EventStoreDB and one subscription: enough for a batch that is worth a transaction. */
+  esdbEventsBufferedMax: 1_024,
+  /** Events of others that EventStoreDB passes over before it says how far it is: in pages of 32. */
+  esdbCheckpointPages: 32,
+  /** Ends of streams that are remembered, to check an expected position without asking: about 300 bytes each. */
+  esdbStreamHeadsMax: 65_536,
+  /** Characters of a name space inside EventStoreDB. */
+  esdbSpaceLengthMax: 32,
 
   // ---- actors
   /** Commands that wait for one actor: beyond it the answer is OVERLOADED, since waiting longer than a time-out helps nobody. */

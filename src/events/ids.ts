@@ -84,6 +84,11 @@ export function newLogId(random: Random): LogId {
   return uuidV4({ random: random.bytes(16) }) as LogId;
 }
 
+/** The id of one stored event, for an engine that wants one of each. */
+export function newEventId(random: Random): string {
+  return uuidV4({ random: random.bytes(16) });
+}
+
 /** A random name space for the ids of users: made once, with the log. */
 export function newNamespace(random: Random): string {
   return uuidV4({ random: random.bytes(16) });

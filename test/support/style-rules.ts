@@ -70,6 +70,7 @@ function unitOf(path: string): [name: string, isFolder: boolean] {
 /** Where each package may be imported: one adapter, so that swapping it changes one file; a few are a language of their folder. */
 const homes: Readonly<Record<string, RegExp>> = {
   lmdb: /^src\/events\/lmdb-store\.ts$/,
+  '@eventstore/db-client': /^src\/events\/esdb-(?:client|failures)\.ts$/,
   uuid: /^src\/events\/ids\.ts$/,
   nats: /^src\/(?:nats\/[\w-]+|transport\/nats-transport|events\/jetstream-[\w-]+|actors\/runtime\/kv-snapshots)\.ts$/,
   pg: /^src\/projections\/postgres-database\.ts$/,
