@@ -86,7 +86,7 @@ async function startCluster() {
   return { nats, log, start, userOf, registering, nameOn };
 }
 
-const shards = Array.from({ length: shardCount }, (_, shard) => shard);
+const everyShard = Array.from({ length: shardCount }, (_, shard) => shard);
 const seen = (node: { membership: { members(): readonly { id: string }[] } }) =>
   node.membership
     .members()
@@ -137,7 +137,7 @@ test('a new event is written only when every node can read it, and a new format 
   const young = await start('young', next);
   await eventually(() => young.membership.understood().events === 2, 'nobody else is there', limits.memberSilentMs * 10);
   const old = await start('old');
-  const share = (node: typeof old) => shards.filter((shard) => node.membership.owns(shard)).length;
+  const share = (node: typeof old) => everyShard.filter((shard) => node.membership.owns(shard)).length;
   await eventually(() => share(old) > 0 && share(young) > 0 && share(old) + share(young) === shardCount, 'they share the users');
   next.written.length = 0;
 

@@ -118,7 +118,9 @@ describe('when it cannot connect', () => {
   it('says that the credentials are wrong, without telling them', async () => {
     const nats = await server({ user: 'starling', pass: 'right' });
     const wrong = await troubleOf(node(nats.url.replace('nats://', 'nats://starling:wr0ng@')));
-    expect(wrong).toBe(`NATS at ${nats.url} refuses the credentials: check the user and password (or the token) in NATS_URL, or the nkey in NATS_NKEY_FILE`);
+    expect(wrong).toBe(
+      `NATS at ${nats.url} refuses the credentials: check the user and password (or the token) in NATS_URL, or the nkey in NATS_NKEY_FILE`,
+    );
     expect(await troubleOf(node(nats.url))).toContain('refuses the credentials');
   });
 
