@@ -1,4 +1,6 @@
+import type { CommandEnvelope } from '../../src/actors/commands.ts';
 import type { Clock } from '../../src/clock.ts';
+import type { CommandId } from '../../src/events/ids.ts';
 import type { Random } from '../../src/random.ts';
 import { NoResponders, RequestTimeout, TransportClosed } from '../../src/transport/transport.ts';
 import { matches } from '../../src/transport/subject-pattern.ts';
@@ -32,6 +34,8 @@ export function createClusterNetwork(ports: { clock: Clock; random: Random; faul
   const subscribers = new Set<Receiver>();
   /** Per machine and direction, what is done when the line is whole again. */
   const cuts = { out: new Map<Machine, (() => void)[]>(), in: new Map<Machine, (() => void)[]>() };
+  /** Commands of which some try arrived twice, which the port of the transport promises not to happen. */
+  const doubled = new Set<CommandId>();
   /** The machines on one side of a split between the servers, and what is done when it ends. */
   let split: { readonly side: ReadonlySet<Machine>; readonly held: (() => void)[] } | undefined;
 
@@ -45,10 +49,11 @@ export function createClusterNetwork(ports: { clock: Clock; random: Random; faul
     else if (random.float() < 0.5) held.push(go);
   }
 
-  function carry(from: Machine, to: Machine, late: number, arrive: () => void): void {
+  function carry(from: Machine, to: Machine, late: number, arrive: () => void, onDoubled = () => {}): void {
     pass(cuts.out, from, () => {
       if (happens(0.02)) return;
       const copies = happens(0.02) ? 2 : 1;
+      if (copies > 1) onDoubled();
       for (let copy = 0; copy < copies; copy++) void clock.sleep(travelMs(late)).then(() => cross(from, to, arrive));
     });
   }
@@ -77,14 +82,15 @@ export function createClusterNetwork(ports: { clock: Clock; random: Random; faul
         const found = [...responders].find((each) => matches(each.subject, subject));
         if (found === undefined || (areApart(from, found.machine) && random.float() < 0.5))
           return carry(from, from, 0, () => reject(new NoResponders('simulated')));
-        carry(from, found.machine, temper.lateCommands, () => {
+        const serve = () => {
           if (!responders.has(found)) return;
           const turn = Promise.resolve(found.handler(structuredClone(sent), subject)).then((reply) => {
             found.running.delete(turn);
             if (!found.machine.crashed) carry(found.machine, from, temper.lateCommands, () => resolve(structuredClone(reply as Message)));
           });
           found.running.add(turn);
-        });
+        };
+        carry(from, found.machine, temper.lateCommands, serve, () => doubled.add((sent.body as CommandEnvelope).commandId));
       });
     });
   }
@@ -121,6 +127,7 @@ export function createClusterNetwork(ports: { clock: Clock; random: Random; faul
 
   return {
     transportOf,
+    doubled,
     cut(machine: Machine, directions: readonly ('in' | 'out')[]) {
       for (const direction of directions) cuts[direction].set(machine, []);
     },

@@ -196,7 +196,7 @@ export async function simulateCluster(seed: number, mutant?: Mutant): Promise<re
   assert(await world.runUntil(() => answers !== undefined, answeredWithinMs), 'without faults a command was left without an answer');
   assert(answers?.every(isCertain), 'without faults every command gets a certain answer');
 
-  await checkSafety(truth, users, sent);
+  await checkSafety(truth, users, sent, network.doubled);
   await checkRuns(truth);
   return sent;
 }

@@ -20,8 +20,16 @@ export interface Sent {
   readonly answer: Answer;
 }
 
-/** Checks what clients were told against what stands in the log. @throws at the first thing that cannot be. */
-export async function checkSafety(log: EventLog, users: readonly UserId[], sent: readonly Sent[]): Promise<void> {
+/**
+ * Checks what clients were told against what stands in the log. `doubled`: commands that arrived more often than they were sent, each of which may be
+ * decided anew. @throws at the first thing that cannot be.
+ */
+export async function checkSafety(
+  log: EventLog,
+  users: readonly UserId[],
+  sent: readonly Sent[],
+  doubled: ReadonlySet<CommandId> = new Set(),
+): Promise<void> {
   for (const userId of users) {
     const commits: RecordedCommit[] = [];
     for await (const batch of log.read(userStreamOf(userId))) commits.push(...batch);
@@ -30,11 +38,18 @@ export async function checkSafety(log: EventLog, users: readonly UserId[], sent:
       userId,
       commits,
       sent.filter((each) => each.userId === userId),
+      doubled,
     );
   }
 }
 
-function checkStream(log: EventLog, userId: UserId, commits: readonly RecordedCommit[], sent: readonly Sent[]): void {
+function checkStream(
+  log: EventLog,
+  userId: UserId,
+  commits: readonly RecordedCommit[],
+  sent: readonly Sent[],
+  doubled: ReadonlySet<CommandId>,
+): void {
   const explained = new Set<Sent>();
   const byId = new Map<CommandId, RecordedCommit>();
   let state = initial(userId);
@@ -76,7 +91,7 @@ function checkStream(log: EventLog, userId: UserId, commits: readonly RecordedCo
     assert(explained.has(each), `${each.commandId} was told ${JSON.stringify(each.answer)}, which no state at that time explains`);
     if (each.answer.outcome !== 'rejected' || each.answer.rejection === 'command-id-reused') continue;
     const carriedOut = byId.get(each.commandId);
-    const others = sent.some((other) => other !== each && other.commandId === each.commandId);
+    const others = doubled.has(each.commandId) || sent.some((other) => other !== each && other.commandId === each.commandId);
     assert(carriedOut === undefined || others, `${each.commandId} was rejected and has an effect`);
   }
 }
