@@ -58,7 +58,7 @@ export function encodeEvent(event: DomainEvent): unknown[] {
 export function decodeCommit(bytes: Uint8Array, commit: number, olderShapes: Upcasters = upcasters): RecordedCommit {
   let envelope: unknown;
   try {
-    envelope = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString());
+    envelope = JSON.parse((Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)).toString());
   } catch {
     // The parser's own message quotes the text, which may be personal.
     throw new LogCorrupt(`commit ${commit}: is not JSON`);
@@ -68,14 +68,20 @@ export function decodeCommit(bytes: Uint8Array, commit: number, olderShapes: Upc
 
 /** The same for JSON that is parsed already. @throws {LogCorrupt} */
 export function decodeEnvelope(envelope: unknown, commit: number, olderShapes: Upcasters = upcasters): RecordedCommit {
+  // Every subscriber decodes the whole log: places by index, since taking arrays apart by pattern costs as much as parsing them.
   const refuse = (what: string): never => {
     throw new LogCorrupt(`commit ${commit}: ${what}`);
   };
-  if (!Array.isArray(envelope)) return refuse('is not an array');
+  if (!isArray(envelope)) return refuse('is not an array');
   if (envelope[0] !== envelopeVersion)
     return refuse(`has envelope version ${Number(envelope[0])}, which this version of Starling cannot read`);
-  const [, stream, firstVersion, predecessor, time, command, rows] = envelope as unknown[];
   if (envelope.length !== 7) return refuse('has an envelope of the wrong length');
+  const stream = envelope[1];
+  const firstVersion = envelope[2];
+  const predecessor = envelope[3];
+  const time = envelope[4];
+  const command = envelope[5];
+  const rows = envelope[6];
   if (typeof stream !== 'string' || stream === '') return refuse('has no stream name');
   if (!isCount(firstVersion)) return refuse('has no first version');
   if (predecessor !== null && !(isCount(predecessor) && predecessor < commit))
@@ -83,28 +89,28 @@ export function decodeEnvelope(envelope: unknown, commit: number, olderShapes: U
   if ((predecessor === null) !== (firstVersion === 0)) return refuse('has a first version that does not fit its predecessor');
   if (!Number.isSafeInteger(time)) return refuse('has no time');
   if (command !== null && !isCommand(command)) return refuse('has metadata of an unknown shape');
-  if (!Array.isArray(rows) || rows.length === 0 || rows.length > limits.eventsPerCommitMax) return refuse('has no events');
-  const events = rows.map((row: unknown, index) => decodeEvent(row, olderShapes, (what) => refuse(`event ${index} ${what}`)));
-  return {
-    commit,
-    stream: stream as StreamName,
-    firstVersion,
-    predecessor,
-    time: time as number,
-    ...(command !== null && { metadata: { commandId: command[0] as CommandId, fingerprint: command[1] } }),
-    events: events as unknown as NonEmpty<DomainEvent>,
-  };
+  if (!isArray(rows) || rows.length === 0 || rows.length > limits.eventsPerCommitMax) return refuse('has no events');
+  const decoded: DomainEvent[] = [];
+  for (const row of rows) decoded.push(decodeEvent(row, olderShapes, commit, decoded.length));
+  const events = decoded as unknown as NonEmpty<DomainEvent>;
+  if (command === null) return { commit, stream: stream as StreamName, firstVersion, predecessor, time: time as number, events };
+  const metadata = { commandId: command[0] as CommandId, fingerprint: command[1] };
+  return { commit, stream: stream as StreamName, firstVersion, predecessor, time: time as number, metadata, events };
 }
 
-function decodeEvent(row: unknown, olderShapes: Upcasters, refuse: (what: string) => never): DomainEvent {
-  if (!Array.isArray(row)) return refuse('is not an array');
-  const [type, writtenVersion, ...written] = row as unknown[];
+function decodeEvent(row: unknown, olderShapes: Upcasters, commit: number, index: number): DomainEvent {
+  const refuse = (what: string): never => {
+    throw new LogCorrupt(`commit ${commit}: event ${index} ${what}`);
+  };
+  if (!isArray(row)) return refuse('is not an array');
+  const type = row[0];
+  const writtenVersion = row[1];
   if (typeof type !== 'string' || !Object.hasOwn(eventSchemas, type))
     return refuse('has a type that this version of Starling does not know');
   const schema = schemaOf(type as EventType);
   if (!isCount(writtenVersion) || writtenVersion > schema.version)
     return refuse(`(${type}) has a schema version that this version of Starling does not know`);
-  let fields: readonly unknown[] = written;
+  let fields: readonly unknown[] = row.slice(2);
   for (let version = writtenVersion; version < schema.version; version += 1) {
     const upcast = olderShapes[type as EventType]?.[version];
     if (upcast === undefined) return refuse(`(${type}) has schema version ${version}, for which there is no upcaster`);
@@ -122,6 +128,11 @@ interface AnySchema {
 
 function schemaOf(type: EventType): AnySchema {
   return eventSchemas[type];
+}
+
+/** As `Array.isArray`, whose answer is an array of anything. */
+function isArray(value: unknown): value is readonly unknown[] {
+  return Array.isArray(value);
 }
 
 function isCount(value: unknown): value is number {

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { limits } from '../limits.ts';
 import { elementsFrom, takeBatch } from './batches.ts';
 import type { SizedCommit } from './batches.ts';
@@ -61,10 +62,13 @@ export function createCommitFeed(options: CommitFeedOptions): CommitFeed {
         if (options.poll && !closing.signal.aborted) last = options.poll.last();
         continue;
       }
-      const batch = newest.from(next) ?? options.readCommits(next, Math.min(last, next + limits.commitsPerBatchMax - 1));
+      const recent = newest.from(next);
+      const batch = recent ?? options.readCommits(next, Math.min(last, next + limits.commitsPerReadMax - 1));
       if (batch[0]?.commit !== next) throw new LogCorrupt(`commit ${next} is missing from the log`);
       next += batch.length;
       yield batch;
+      // Who catches up would not let anybody else have a turn: reading and decoding wait for nothing.
+      if (recent === undefined) await nextTurn();
     }
   }
 

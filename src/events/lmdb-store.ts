@@ -84,7 +84,11 @@ async function openTables(env: RootDatabase, { directory, path, readOnly, logger
     path,
     last,
     writeAbout,
-    commit: (number) => commits.get(format.commitKey(number)),
+    commit(number) {
+      // The library's own buffer, in which only `length` is that of the value: a copy would cost as much as finding it.
+      const value = commits.getBinaryFast(format.commitKey(number));
+      return value?.subarray(0, value.length);
+    },
     head: (stream) => heads.get(stream),
     indexed: () => Number(abouts?.get('indexed') ?? 0),
     async write(group, slice) {

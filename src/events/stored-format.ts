@@ -73,6 +73,7 @@ export function decodeHead(logId: LogId, value: Uint8Array): StreamHead {
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
+  if (Buffer.isBuffer(bytes)) return bytes;
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 

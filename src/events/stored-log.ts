@@ -24,6 +24,7 @@ export interface CommitStore {
   readonly path: string;
   /** Number of the last commit on disk, 0 for none, also when another process wrote it just now. */
   last(): number;
+  /** Valid until the next call: decode it at once. */
   commit(number: number): Uint8Array | undefined;
   head(stream: StreamName): Uint8Array | undefined;
   /** All heads of commits up to this one are stored. */
