@@ -1,7 +1,7 @@
 import type { RecordedCommit } from '../events/event-log.ts';
 import { advance, FenceLost } from './checkpoints.ts';
 import { DatabaseUnavailable } from './database.ts';
-import type { Database } from './database.ts';
+import type { Database, Session } from './database.ts';
 import { placeOfEvent } from './places.ts';
 import type { Projection, SchemaName } from './projection.ts';
 
@@ -18,24 +18,48 @@ export interface Held {
   place: string | null;
 }
 
+/** How commits become rows: made ready at once, written when there is a session. */
+type Prepare = (commits: readonly RecordedCommit[]) => (session: Session) => Promise<void>;
+
+/** @throws {CannotApply} @throws {FenceLost} @throws {DatabaseUnavailable} */
+export function applyCommits(database: Database, projection: Projection, held: Held, commits: readonly RecordedCommit[]): Promise<void> {
+  return apply(database, held, commits, (some) => (session) => projection.write(session, held.schema, some));
+}
+
 /**
- * Applies commits in one transaction with the checkpoint. If they cannot be applied together they are applied in halves, so that everything before
- * the culprit is there and the culprit has a name.
- * @throws {CannotApply} @throws {FenceLost} @throws {DatabaseUnavailable}
+ * The same for a schema that is being loaded. The rows are made ready by this call, and written when `begun` has resolved: so one batch is made ready
+ * while the one before is on its way.
  */
-export async function applyCommits(
+export async function loadCommits(
   database: Database,
   projection: Projection,
   held: Held,
   commits: readonly RecordedCommit[],
-  loading = false,
+  begun: Promise<unknown>,
+): Promise<void> {
+  const prepare: Prepare = (some) => projection.prepareLoad(held.schema, some);
+  const ready = prepare(commits);
+  await begun;
+  await apply(database, held, commits, prepare, ready);
+}
+
+/**
+ * Applies commits in one transaction with the checkpoint. If they cannot be applied together they are applied in halves, so that everything before
+ * the culprit is there and the culprit has a name.
+ */
+async function apply(
+  database: Database,
+  held: Held,
+  commits: readonly RecordedCommit[],
+  prepare: Prepare,
+  write = prepare(commits),
 ): Promise<void> {
   const last = commits.at(-1)!;
   const to = String(placeOfEvent(last.commit, last.events.length - 1));
   try {
     await database.transaction({ synchronousCommit: false }, async (session) => {
       await advance(session, { projection: held.schema, epoch: held.epoch }, held.place, to);
-      await (loading ? projection.load(session, held.schema, commits) : projection.write(session, held.schema, commits));
+      await write(session);
     });
     held.place = to;
   } catch (cause) {
@@ -45,7 +69,7 @@ export async function applyCommits(
       throw new CannotApply(`commit ${last.commit} (${types}): ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
     }
     const half = Math.ceil(commits.length / 2);
-    await applyCommits(database, projection, held, commits.slice(0, half), loading);
-    await applyCommits(database, projection, held, commits.slice(half), loading);
+    await apply(database, held, commits.slice(0, half), prepare);
+    await apply(database, held, commits.slice(half), prepare);
   }
 }

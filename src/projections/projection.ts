@@ -17,8 +17,11 @@ export interface Projection {
   readonly loadingSql: string;
   /** Applies commits to a schema, in log order. Applying a commit twice changes nothing. */
   write(session: Session, schema: SchemaName, commits: readonly RecordedCommit[]): Promise<void>;
-  /** The same into a new schema without keys that nobody reads: rows are only added, each commit once, and `finishLoad` makes of them what `write` would have. */
-  load(session: Session, schema: SchemaName, commits: readonly RecordedCommit[]): Promise<void>;
+  /**
+   * The same into a new schema without keys that nobody reads: rows are only added, each commit once, and `finishLoad` makes of them what `write` would
+   * have. What can be made ready without the database is made at once, while the rows of the batch before are still being written.
+   */
+  prepareLoad(schema: SchemaName, commits: readonly RecordedCommit[]): (session: Session) => Promise<void>;
   finishLoad(session: Session, schema: SchemaName): Promise<void>;
 }
 

@@ -1,18 +1,19 @@
 import type { RecordedCommit } from '../../events/event-log.ts';
 import { plainArray, textArray } from '../array-literals.ts';
-import type { Session } from '../database.ts';
+import type { Session, Statement } from '../database.ts';
 import { placeOfEvent } from '../places.ts';
 import { inSchema } from '../projection.ts';
 import type { SchemaName } from '../projection.ts';
 import { foldNetwork } from './fold.ts';
 
 /** A load only adds rows, to tables without keys: what was undone later is noted with them. */
-export async function loadNetwork(session: Session, schema: SchemaName, commits: readonly RecordedCommit[]): Promise<void> {
+export function prepareLoadingNetwork(schema: SchemaName, commits: readonly RecordedCommit[]): (session: Session) => Promise<void> {
   const { registered, followed, unfollowed, created, deleted } = foldNetwork(commits);
-  const add = async (name: string, sql: string, values: string[]) =>
-    session.query({ name: `${schema} load ${name}`, text: inSchema(sql, schema), values });
+  const statements: Statement[] = [];
+  const add = (name: string, sql: string, values: string[]) =>
+    statements.push({ name: `${schema} load ${name}`, text: inSchema(sql, schema), values });
   if (registered.length > 0) {
-    await add(
+    add(
       'users',
       'insert into schema.loaded_users select * from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[])',
       [
@@ -28,14 +29,14 @@ export async function loadNetwork(session: Session, schema: SchemaName, commits:
   if (unfollowed.length > 0) {
     // Undoes what earlier batches have added; in this one the fold has left out what was undone.
     const before = placeOfEvent(commits[0]!.commit, 0);
-    await add('unfollows', 'insert into schema.undone_follows select *, $3::bigint from unnest($1::uuid[], $2::uuid[])', [
+    add('unfollows', 'insert into schema.undone_follows select *, $3::bigint from unnest($1::uuid[], $2::uuid[])', [
       plainArray(unfollowed.map(({ follower }) => follower)),
       plainArray(unfollowed.map(({ followee }) => followee)),
       String(before),
     ]);
   }
   if (followed.length > 0) {
-    await add('follows', 'insert into schema.follows select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[])', [
+    add('follows', 'insert into schema.follows select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[])', [
       plainArray(followed.map(({ follower }) => follower)),
       plainArray(followed.map(({ followee }) => followee)),
       plainArray(followed.map(({ place }) => place)),
@@ -43,7 +44,7 @@ export async function loadNetwork(session: Session, schema: SchemaName, commits:
     ]);
   }
   if (created.length > 0) {
-    await add(
+    add(
       'posts',
       'insert into schema.posts select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::uuid[], $6::text[])',
       [
@@ -57,11 +58,14 @@ export async function loadNetwork(session: Session, schema: SchemaName, commits:
     );
   }
   if (deleted.length > 0) {
-    await add('deletions', 'insert into schema.undone_posts select * from unnest($1::uuid[], $2::uuid[])', [
+    add('deletions', 'insert into schema.undone_posts select * from unnest($1::uuid[], $2::uuid[])', [
       plainArray(deleted.map(({ postId }) => postId)),
       plainArray(deleted.map(({ author }) => author)),
     ]);
   }
+  return async (session) => {
+    for (const statement of statements) await session.query(statement);
+  };
 }
 
 /** Takes out what was undone, then adds the users with their counts, each in one pass over the rows. */

@@ -11,7 +11,7 @@ export interface TableDigest {
 /** In one snapshot where `session` has one. Hashes are 64 bits wide, their sum is exact: rows that differ are not found with a chance of 1 in 10^19. */
 export async function digestTable(session: Session, schema: SchemaName, table: string): Promise<TableDigest> {
   const [found] = await session.query<{ rows: string; digest: string }>({
-    text: `select count(*) as rows, coalesce(sum(hash_record_extended(whole, 0)::numeric), 0)::text as digest from ${schema}.${table} whole`,
+    text: `select count(*) as rows, coalesce(sum(hash_record_extended(whole, 0)), 0)::text as digest from ${schema}.${table} whole`,
   });
   return { table, rows: Number(found!.rows), digest: found!.digest };
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.ts';
-import type { EventLog } from '../../events/event-log.ts';
+import type { EventLog, RecordedCommit } from '../../events/event-log.ts';
 import type { Logger } from '../../logger.ts';
-import { applyCommits } from '../apply.ts';
+import { applyCommits, loadCommits } from '../apply.ts';
 import type { Held } from '../apply.ts';
 import { advance, findCheckpoint } from '../checkpoints.ts';
 import type { Database, Session } from '../database.ts';
@@ -106,7 +106,7 @@ async function rebuild(options: ReplayOptions): Promise<ReplayReport> {
   }
 }
 
-/** One pass over the log for all shadows, each to its own target. */
+/** One pass over the log for all shadows, each to its own target. While PostgreSQL writes one batch, the next is read and made ready. */
 async function load(
   shadows: readonly Shadow[],
   furthest: number,
@@ -114,18 +114,30 @@ async function load(
   signal: AbortSignal,
   count: (commits: number, events: number) => void,
 ) {
-  await forEachCommit(options.log, null, furthest, { signal, eventsPerBatch: options.eventsPerBatch }, async (commits) => {
+  let written: Promise<unknown> = Promise.resolve();
+  const writeNext = async (commits: readonly RecordedCommit[]) => {
+    const before = written;
     await Promise.all(
       shadows.map(async ({ projection, held, targetCommit }) => {
         const wanted = commits.at(-1)!.commit <= targetCommit ? commits : commits.filter(({ commit }) => commit <= targetCommit);
-        if (wanted.length > 0) await applyCommits(options.database, projection, held, wanted, true);
+        if (wanted.length > 0) await loadCommits(options.database, projection, held, wanted, before);
       }),
     );
     count(
       commits.length,
       commits.reduce((sum, { events }) => sum + events.length, 0),
     );
-  });
+  };
+  try {
+    await forEachCommit(options.log, null, furthest, { signal, eventsPerBatch: options.eventsPerBatch }, async (commits) => {
+      const before = written;
+      written = writeNext(commits);
+      written.catch(() => undefined);
+      await before;
+    });
+  } finally {
+    await written;
+  }
 }
 
 /** To the end of the log as it is now; what comes meanwhile is left to the swap, which holds it off. */

@@ -25,7 +25,7 @@ export const statisticsProjection: Projection = {
     await writeRuns(session, schema, changes);
     if (changes.counted.length > 0) await session.query(countEvents(schema, changes.counted));
   },
-  load: async (session, schema, commits) => {
+  prepareLoad: (schema, commits) => async (session) => {
     const changes = foldStatistics(commits, await currentRun(session, schema, commits[0]!.commit));
     await writeRuns(session, schema, changes);
     if (changes.counted.length > 0) await session.query(addSeconds(schema, changes.counted));

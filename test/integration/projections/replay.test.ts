@@ -202,6 +202,18 @@ describe('replay', () => {
     expect(await schemas(database)).toEqual(['network', 'network_old', 'statistics', 'statistics_old']);
   });
 
+  it('names the commit that cannot become rows, and leaves nothing of what it began', async () => {
+    const writer = createWriter();
+    await writeHistory(writer);
+    // No text of PostgreSQL holds it; commands with it are refused.
+    const bad = await writer.post(3, 7_777, 'a\0b');
+    for (let post = 8_000; post < 8_080; post += 1) await writer.post(4, post);
+    const database = await postgres.createDatabase();
+    await expect(rebuild(writer.log, database)).rejects.toThrow(`commit ${bad.commit} (PostCreated)`);
+    const left = await database.query({ text: `select from pg_namespace where nspname like 'network%' or nspname like 'statistics%'` });
+    expect(left).toHaveLength(0);
+  });
+
   it('serves queries all the while', async () => {
     const writer = createWriter();
     const { database, reach, readModel } = await postgres.project(writer.log);
