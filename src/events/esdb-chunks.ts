@@ -6,7 +6,7 @@ export interface ChunkOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal | undefined;
   readonly silenceMs: number;
-  /** Called whenever nothing came for that long; it may throw to end the iteration. */
+  /** Called when nothing came for that long, at the latest after twice as long; it may throw to end the iteration. */
   readonly onSilence: () => Promise<void>;
 }
 
@@ -18,20 +18,34 @@ export async function* chunksOf<Item>(source: Readable, { clock, signal, silence
   let failure: { readonly error: unknown } | undefined;
   let ended = false;
   let wake = () => {};
-  // The listener stays when the iteration is left: an error that comes after it must not end the process.
-  source.on('error', (error) => {
+  // Undefined while nobody waits: a slow reader is no silence.
+  let waits: object | undefined;
+  const left = new AbortController();
+  const fail = (error: unknown) => {
     failure ??= { error };
     wake();
-  });
+  };
   const onEnd = () => {
     ended = true;
     wake();
   };
   const onReadable = () => wake();
+  // One timer for all the waits, each of which is short: nothing came when the same wait lasts from one look to the next.
+  const watch = async () => {
+    let before: object | undefined;
+    while (!left.signal.aborted) {
+      await clock.sleep(silenceMs, left.signal);
+      if (waits !== undefined && waits === before && !left.signal.aborted) await onSilence();
+      before = waits;
+    }
+  };
+  // It stays when the iteration is left: an error that comes after it must not end the process.
+  source.on('error', fail);
   source.on('readable', onReadable);
   source.on('end', onEnd);
   source.on('close', onEnd);
   signal?.addEventListener('abort', onReadable);
+  void watch().catch(fail);
   try {
     while (!signal?.aborted) {
       const items = takeReady<Item>(source);
@@ -41,10 +55,14 @@ export async function* chunksOf<Item>(source: Readable, { clock, signal, silence
       }
       if (failure) throw failure.error;
       if (ended) return;
-      const woken = new Promise<true>((resolve) => (wake = () => resolve(true)));
-      if ((await within(clock, silenceMs, woken)) === undefined) await onSilence();
+      await new Promise<void>((resolve) => {
+        waits = resolve;
+        wake = resolve;
+      });
+      waits = undefined;
     }
   } finally {
+    left.abort();
     signal?.removeEventListener('abort', onReadable);
     source.off('readable', onReadable);
     source.off('end', onEnd);

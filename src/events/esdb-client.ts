@@ -156,8 +156,8 @@ export function openEsdbClient(url: string, clock: Clock): EsdbClient {
     },
     async close() {
       await client.dispose();
-      // Its own `dispose` ends the calls and keeps the connection.
-      await internals.getChannel().then(
+      // Its own `dispose` ends the calls and keeps the connection. Not waited for: it may be in search of a leader, which takes as long as it takes.
+      void internals.getChannel().then(
         (channel) => channel.close(),
         () => {},
       );
@@ -165,7 +165,8 @@ export function openEsdbClient(url: string, clock: Clock): EsdbClient {
   };
 }
 
-const buffered = { highWaterMark: limits.esdbEventsBufferedMax };
+// The client reads into a transform: what waits before it is not ready for anyone.
+const buffered = { objectMode: true, readableHighWaterMark: limits.esdbEventsBufferedMax, writableHighWaterMark: 16 };
 
 function connect(url: string): EventStoreDBClient {
   // With it, a refused append would look like a success.

@@ -51,8 +51,8 @@ function refusalOf(error: unknown): LogUnavailable | LogCorrupt | undefined {
     );
   }
   if (/Server Is (?:Not Ready|Too Busy|Busy)/.test(message)) return unavailable('EventStoreDB is not ready yet, or too busy');
-  // A raw error of the transport, code 14: nobody listens, so nothing was sent. Any other of that code may have broken off a call that was under way.
-  if (/No connection established|Name resolution failed|Failed to discover/.test(message)) {
+  // A raw error of the transport, code 14: nobody listens, or the client is just making its connection anew, so nothing was sent. Any other of that code may have broken off a call that was under way.
+  if (/No connection established|Name resolution failed|Failed to discover|Channel closed before call started/.test(message)) {
     return unavailable('EventStoreDB cannot be reached: is it running, and is the URL right?');
   }
   return undefined;

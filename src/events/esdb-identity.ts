@@ -27,9 +27,8 @@ export async function openIdentity(client: EsdbClient, stream: string, random: R
     const about = { format: formatVersion, id: newLogId(random), namespace: newNamespace(random) };
     try {
       await client.append(stream, 'no-stream', [{ id: newEventId(random), type: 'LogBegun', data: about, metadata: {} }]);
-      return about;
     } catch (error) {
-      // It may stand there by now, whoever wrote it: look.
+      // It may stand there by now, whoever wrote it: what counts is what the next look finds.
       if (!(error instanceof WrongExpectedVersion || error instanceof AppendOutcomeUnknown)) throw error;
     }
   }

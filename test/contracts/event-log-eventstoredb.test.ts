@@ -1,4 +1,4 @@
-import { describe } from 'vitest';
+import { describe, vi } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { openEventStoreDbLog } from '../../src/events/esdb-log.ts';
 import { silentLogger } from '../../src/logger.ts';
@@ -6,6 +6,9 @@ import { systemRandom } from '../../src/random.ts';
 import { startEsdbDouble } from '../support/esdb-protocol-double/server.ts';
 import { eventLogContract } from './event-log-contract.ts';
 import type { LogUnderTest } from './event-log-contract.ts';
+
+// Client and server share this process, and each event crosses a socket: on a busy machine that takes its time.
+vi.setConfig({ testTimeout: 120_000 });
 
 const ports = { clock: systemClock, random: systemRandom, logger: silentLogger };
 

@@ -10,15 +10,15 @@ import { answerRead } from './reading.ts';
 import { Store } from './store.ts';
 import type { ProposedEvent } from './store.ts';
 
-/** What happens to an append that is complete: `lost` it is neither written nor answered, `unanswered` it is written. */
-export type AppendFault = 'lost' | 'unanswered' | 'late' | 'broken-off' | 'no-position' | 'older-refusal' | Refusal;
+/** What happens to an append that is complete: `lost`, neither written nor answered; `unanswered`, written; `late`, written at `release`; `broken-off`, written, then every connection breaks. */
+export type AppendFault = 'lost' | 'unanswered' | 'late' | 'broken-off' | 'no-position' | 'begun-anew' | 'older-refusal' | Refusal;
 
 export interface EsdbDouble {
   readonly url: string;
   readonly port: number;
   readonly store: Store;
   /** Counted since the start. */
-  readonly calls: { appends: number; batchAppends: number; reads: number; features: number };
+  readonly calls: { appends: number; batchAppends: number; reads: number; subscriptions: number; features: number };
   /** Reads and subscriptions that the server has open now. */
   readonly openReads: number;
   /** Taken by the next append, in order; `always` by every one. */
@@ -33,6 +33,8 @@ export interface EsdbDouble {
   refusesLeaderCalls: Refusal | undefined;
   /** Where the leader is, for who asks by gossip; itself by default. */
   leader: { readonly host: string; readonly port: number } | undefined;
+  /** Takes questions for the leader and never answers them. */
+  silentGossip: boolean;
   /** Lets the appends go on that are `late`. */
   release(): void;
   /** Ends the open subscriptions as if nothing were wrong. */
@@ -58,7 +60,7 @@ export async function startEsdbDouble(store = new Store()): Promise<EsdbDouble> 
     url: `esdb://127.0.0.1:${port}?tls=false`,
     port,
     store,
-    calls: { appends: 0, batchAppends: 0, reads: 0, features: 0 },
+    calls: { appends: 0, batchAppends: 0, reads: 0, subscriptions: 0, features: 0 },
     get openReads() {
       return openReads.size;
     },
@@ -70,6 +72,7 @@ export async function startEsdbDouble(store = new Store()): Promise<EsdbDouble> 
     positionsInStreams: true,
     refusesLeaderCalls: undefined,
     leader: undefined,
+    silentGossip: false,
     release() {
       for (const goOn of late.splice(0)) goOn();
     },
@@ -125,16 +128,11 @@ export async function startEsdbDouble(store = new Store()): Promise<EsdbDouble> 
       const fault = double.appendFaults.shift() ?? double.always;
       if (fault === undefined) return answer(null, write());
       if (typeof fault === 'object') return answer(fault);
-      stage(fault, call, write, answer);
+      stage(fault, write, answer);
     });
   }
 
-  function stage(
-    fault: Exclude<AppendFault, Refusal>,
-    call: ServerReadableStream<AppendReq, AppendResp>,
-    write: () => AppendResp,
-    answer: sendUnaryData<AppendResp>,
-  ): void {
+  function stage(fault: Exclude<AppendFault, Refusal>, write: () => AppendResp, answer: sendUnaryData<AppendResp>): void {
     switch (fault) {
       case 'lost':
         return;
@@ -144,11 +142,17 @@ export async function startEsdbDouble(store = new Store()): Promise<EsdbDouble> 
         return void late.push(() => answer(null, write()));
       case 'broken-off':
         write();
-        return void call.destroy();
+        return void double.restart();
       case 'no-position': {
         // Services/Storage/ReaderIndex/IndexWriter.cs: -1 where an idempotent write's event cannot be read.
         const response = write();
         response.getSuccess()?.clearPosition();
+        return answer(null, response);
+      }
+      case 'begun-anew': {
+        // Services/Storage/ReaderIndex/IndexWriter.cs, CheckCommit: a stream that was deleted softly takes "no stream" and goes on where it was.
+        const response = write();
+        response.getSuccess()?.setCurrentRevision('99');
         return answer(null, response);
       }
       case 'older-refusal':
@@ -159,6 +163,7 @@ export async function startEsdbDouble(store = new Store()): Promise<EsdbDouble> 
 
   async function read(call: ServerWritableStream<ReadReq, ReadResp>): Promise<void> {
     double.calls.reads += 1;
+    if (call.request.getOptions()?.hasSubscription()) double.calls.subscriptions += 1;
     const refused = leaderRefusal(call) ?? double.readFault;
     if (typeof refused === 'object') return void call.emit('error', refused);
     openReads.add(call);
@@ -189,6 +194,7 @@ export async function startEsdbDouble(store = new Store()): Promise<EsdbDouble> 
 
   // Services/Transport/Grpc/Gossip.Read.cs: the members with their states, from which the client picks the leader.
   function readGossip(_: ServerUnaryCall<Empty, ClusterInfo>, answer: sendUnaryData<ClusterInfo>): void {
+    if (double.silentGossip) return;
     const { host, port: leaderPort } = double.leader ?? { host: '127.0.0.1', port };
     const member = new gossip.MemberInfo().setState(gossip.MemberInfo.VNodeState.LEADER).setIsAlive(true).setTimeStamp('0');
     member.setHttpEndPoint(new gossip.EndPoint().setAddress(host).setPort(leaderPort));
