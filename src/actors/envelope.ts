@@ -33,14 +33,8 @@ export function newestFormat(formats: CommandFormats): number {
  */
 export type Refusal = 'unknown-type' | 'newer-format' | 'malformed' | 'placed-elsewhere';
 
-/** `understood`: the generation of messages that every node can read. */
-export function commandMessage(envelope: CommandEnvelope, understood = 1, formats: CommandFormats = commandFormats): Message {
-  const newest = Math.max(
-    ...Object.keys(formats)
-      .map(Number)
-      .filter((each) => each <= understood),
-  );
-  return { type: 'Command', format: newest, body: formats[newest]!.write(envelope) };
+export function commandMessage(envelope: CommandEnvelope, inFormat = 1, formats: CommandFormats = commandFormats): Message {
+  return { type: 'Command', format: inFormat, body: formats[inFormat]!.write(envelope) };
 }
 
 export function answerMessage(answer: Answer): Message {

@@ -3,24 +3,36 @@ import { limits } from '../limits.ts';
 import { commandSubject, shardCount } from '../transport/subjects.ts';
 import { NoResponders, RequestTimeout } from '../transport/transport.ts';
 import type { Message, Transport } from '../transport/transport.ts';
-import type { Deadline } from './deadline.ts';
+import type { CommandEnvelope } from './commands.ts';
+import { commandFormats, commandMessage, newestFormat } from './envelope.ts';
+import type { CommandFormats } from './envelope.ts';
 import type { Membership } from './runtime/members.ts';
 
 /** The way to the owner of each shard, by the view of this node: one that is held dead is asked nothing, even if it only stands still. */
 export interface Routes {
   /**
-   * Asks the owner of the shard; `message` is made for its clocks. @throws what a request throws: NoResponders also when no owner is known or it did
-   * not answer its door a moment ago, RequestTimeout as soon as it is held dead.
+   * Sends the wish to the owner of the shard, with a deadline in its clocks. @throws what a request throws: NoResponders also when no owner is known or
+   * it did not answer its door a moment ago, RequestTimeout as soon as it is held dead.
    */
-  ask(shard: number, message: (deadline: Deadline) => Message, timeoutMs: number): Promise<Message>;
+  ask(shard: number, wish: Wish, timeoutMs: number): Promise<Message>;
 }
 
-export function createRoutes(ports: { transport: Transport; space: string; clock: Clock; membership: Membership }): Routes {
-  const { transport, space, clock, membership } = ports;
+/** A command on its way to whoever serves its user. */
+export type Wish = Omit<CommandEnvelope, 'deadline'>;
+
+export function createRoutes(ports: {
+  transport: Transport;
+  space: string;
+  clock: Clock;
+  membership: Membership;
+  formats?: CommandFormats;
+}): Routes {
+  const { transport, space, clock, membership, formats = commandFormats } = ports;
+  const newest = newestFormat(formats);
   /** By shard; made once for each owner, since to find who serves a text that was just put together all of it has to be read. */
   const routes: { nodeId: string; subject: string }[] = [];
   /** What ends the wait for a node's answers, by node. */
-  const waits = new Map<string, Set<() => void>>();
+  const waits = new Map<string, Set<(error: Error) => void>>();
   /** Until when nobody knocks again, by node; on the monotonic clock. */
   const suspects = new Map<string, number>();
 
@@ -29,7 +41,8 @@ export function createRoutes(ports: { transport: Transport; space: string; clock
     for (const [id, ends] of waits) {
       if (membership.isAlive(id)) continue;
       waits.delete(id);
-      for (const end of ends) end();
+      const dead = new RequestTimeout(`${id} is held dead`);
+      for (const end of ends) end(dead);
     }
   });
 
@@ -43,10 +56,10 @@ export function createRoutes(ports: { transport: Transport; space: string; clock
     return subject;
   }
 
-  function waitsOf(nodeId: string): Set<() => void> {
+  function waitsOf(nodeId: string): Set<(error: Error) => void> {
     const known = waits.get(nodeId);
     if (known !== undefined) return known;
-    const made = new Set<() => void>();
+    const made = new Set<(error: Error) => void>();
     waits.set(nodeId, made);
     return made;
   }
@@ -59,25 +72,33 @@ export function createRoutes(ports: { transport: Transport; space: string; clock
     return false;
   }
 
+  /** The newest that every node can read. */
+  function formatNow(): number {
+    if (newest === 1) return 1;
+    let format = Math.min(newest, membership.understood().messages);
+    while (formats[format] === undefined) format--;
+    return format;
+  }
+
   return {
-    ask(shard, message, timeoutMs) {
+    ask(shard, { userId, commandId, clientChose, command }, timeoutMs) {
       const owner = membership.ownerOf(shard);
       if (owner === undefined) return Promise.reject(new NoResponders('no actor node is known'));
       const { id, ahead } = owner;
       if (isSuspect(id)) return Promise.reject(new NoResponders(`${id} did not answer its door`));
       const overAt = clock.monotonicMs() + timeoutMs - limits.commandDriftMs;
-      const sent = message({ monotonicMs: overAt + ahead.monotonicMs, wallMs: overAt + ahead.wallMs });
+      const deadline = { monotonicMs: overAt + ahead.monotonicMs, wallMs: overAt + ahead.wallMs };
+      const message = commandMessage({ userId, commandId, clientChose, deadline, command }, formatNow(), formats);
       return new Promise((resolve, reject) => {
         const waiting = waitsOf(id);
-        const end = () => reject(new RequestTimeout(`${id} is held dead`));
-        waiting.add(end);
-        transport.request(subjectOf(shard, id), sent, { timeoutMs }).then(
+        waiting.add(reject);
+        transport.request(subjectOf(shard, id), message, { timeoutMs }).then(
           (reply) => {
-            waiting.delete(end);
+            waiting.delete(reject);
             resolve(reply);
           },
           (error: Error) => {
-            waiting.delete(end);
+            waiting.delete(reject);
             if (error instanceof NoResponders) suspects.set(id, clock.monotonicMs() + limits.suspectMs);
             reject(error);
           },

@@ -7,11 +7,11 @@ import { shardOf } from '../transport/subjects.ts';
 import { NoResponders, RequestTimeout, TransportClosed } from '../transport/transport.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { CommandClient } from './command-client.ts';
-import type { Answer, CommandEnvelope } from './commands.ts';
-import type { Deadline } from './deadline.ts';
-import { commandFormats, commandMessage, readAnswerMessage } from './envelope.ts';
+import type { Answer } from './commands.ts';
+import { readAnswerMessage } from './envelope.ts';
 import type { CommandFormats } from './envelope.ts';
 import { createRoutes } from './routes.ts';
+import type { Wish } from './routes.ts';
 import type { Membership } from './runtime/members.ts';
 
 /** How a single try ended: with an answer; certainly without effect; or nobody knows. */
@@ -32,14 +32,12 @@ export function createCommandClient(ports: {
   random: Random;
   logger: Logger;
 }): CommandClient {
-  const { membership, clock, random, logger, formats = commandFormats } = ports;
+  const { membership, clock, random, logger } = ports;
   const routes = createRoutes(ports);
 
-  async function ask(shard: number, wish: Omit<CommandEnvelope, 'deadline'>, timeoutMs: number): Promise<Try> {
+  async function ask(shard: number, wish: Wish, timeoutMs: number): Promise<Try> {
     try {
-      const understood = membership.understood().messages;
-      const message = (deadline: Deadline) => commandMessage({ ...wish, deadline }, understood, formats);
-      const answer = readAnswerMessage(await routes.ask(shard, message, timeoutMs));
+      const answer = readAnswerMessage(await routes.ask(shard, wish, timeoutMs));
       if (typeof answer === 'object') return { answer };
       if (answer === 'placed-elsewhere') return 'not-handled';
       logger.error({ refusal: answer, command: wish.command.type }, 'an actor node refused a command');

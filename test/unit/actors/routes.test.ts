@@ -1,13 +1,17 @@
 import { describe, expect, test } from 'vitest';
+import type { CommandEnvelope } from '../../../src/actors/commands.ts';
 import type { Deadline } from '../../../src/actors/deadline.ts';
 import { createRoutes } from '../../../src/actors/routes.ts';
 import type { Peer } from '../../../src/actors/runtime/members.ts';
+import type { CommandId } from '../../../src/events/ids.ts';
 import { limits } from '../../../src/limits.ts';
 import { NoResponders, RequestTimeout } from '../../../src/transport/transport.ts';
 import type { Message, Transport } from '../../../src/transport/transport.ts';
 import { createSimulatedClock } from '../../simulation/simulated-clock.ts';
 import { fixedMembership } from '../../support/fixed-membership.ts';
+import { ann, bob } from './given.ts';
 
+const wish = { userId: ann, commandId: 'c1' as CommandId, clientChose: true, command: { type: 'FollowUser', followeeId: bob } } as const;
 const reply: Message = { type: 'Answer', format: 1, body: null };
 
 /** Routes of a node that sees `owner` own everything; what was asked is noted, and `answer` says how the transport takes it. */
@@ -17,7 +21,7 @@ function setUp(answer: () => Promise<Message> = () => Promise.resolve(reply)) {
   const seen: { owner: Peer | undefined; alive: boolean } = { owner: { id: 'a', ahead: { monotonicMs: 0, wallMs: 0 } }, alive: true };
   let changed = () => {};
   const request: Transport['request'] = (subject, message) => {
-    asked.push({ subject, deadline: message.body as Deadline });
+    asked.push({ subject, deadline: (message.body as CommandEnvelope).deadline });
     return answer();
   };
   const membership = {
@@ -30,7 +34,7 @@ function setUp(answer: () => Promise<Message> = () => Promise.resolve(reply)) {
     },
   };
   const routes = createRoutes({ transport: { request } as Transport, space: 's', clock, membership });
-  const ask = (shard = 3) => routes.ask(shard, (deadline) => ({ type: 'Command', format: 1, body: deadline }), 1_000);
+  const ask = (shard = 3) => routes.ask(shard, wish, 1_000);
   return { clock, asked, seen, ask, change: () => changed() };
 }
 
