@@ -293,6 +293,15 @@ export const limits = {
   /** How often an import repeats a command that the system was too busy for, and the pause before it: a minute in all. */
   importTriesMax: 20,
   importRetryMs: 3_000,
+  /** Rows that `verify` reads with one statement. */
+  verifyRowsPerStatement: 5_000,
+  /** Users whose home timelines `verify` walks unless told otherwise, and how many entries of each: whoever follows the famous has tens of thousands. */
+  verifyUsersDefault: 500,
+  verifyEntriesPerUserMax: 1_000,
+  /** Examples of each fault that `verify` shows: more would only scroll the first ones away. */
+  verifyExamplesMax: 5,
+  /** Records of one file of answers or pushes: some 300 bytes of memory each. */
+  verifyRecordsMax: 5_000_000,
   /** Sessions that a backup reads, or a restore writes, with one statement. */
   sessionsPerStatementMax: 5_000,
   /** What the people of the demo do at first, then how often somebody does something, and when they have done enough for one run: half a day. */

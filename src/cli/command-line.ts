@@ -31,6 +31,7 @@ const commands: Readonly<Record<string, { readonly summary: string; load(): Prom
   backup: { summary: 'write a consistent copy of everything into one file', load: () => import('./backup.ts') },
   restore: { summary: 'make a data directory of a backup', load: () => import('./restore.ts') },
   log: { summary: 'copy the event log to another place or engine', load: () => import('./log-copy.ts') },
+  verify: { summary: 'count whatever should not be in log and read models', load: () => import('./verify.ts') },
   status: { summary: 'show what runs and how far behind it is', load: () => import('./status.ts') },
 };
 

@@ -100,7 +100,7 @@ export async function startEmbeddedPostgres(options: { directory: string; logger
   superviseFrom(running);
 
   return {
-    connection: { host, user: 'starling', database: 'postgres' },
+    connection: connectionAt(host),
     pid: () => running.pid,
     restarts: () => restarts,
     stop: async () => {
@@ -111,10 +111,23 @@ export async function startEmbeddedPostgres(options: { directory: string; logger
   };
 }
 
+/** How to reach the one that another process runs below `directory`; undefined when none was ever made there. */
+export async function findEmbeddedPostgres(directory: string): Promise<EmbeddedPostgres['connection'] | undefined> {
+  if (!(await exists(join(resolve(directory), 'cluster', 'PG_VERSION')))) return undefined;
+  return connectionAt(await socketFolderOf(resolve(directory)));
+}
+
+function connectionAt(host: string): EmbeddedPostgres['connection'] {
+  return { host, user: 'starling', database: 'postgres' };
+}
+
+function socketFolderOf(directory: string): Promise<string> {
+  return folderForSocket(join(directory, 'socket'), '.s.PGSQL.5432');
+}
+
 async function createSocketFolder(directory: string): Promise<string> {
-  const preferred = join(directory, 'socket');
-  const folder = await folderForSocket(preferred, '.s.PGSQL.5432');
-  if (folder !== preferred) return folder;
+  const folder = await socketFolderOf(directory);
+  if (folder !== join(directory, 'socket')) return folder;
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await chmod(folder, 0o700);
   return folder;

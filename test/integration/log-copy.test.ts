@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { compareLogs } from '../../src/cli/copy/compare-logs.ts';
 import { copyLog } from '../../src/cli/copy/copy-log.ts';
@@ -8,14 +7,12 @@ import { LogCorrupt, LogUnavailable } from '../../src/events/event-log.ts';
 import type { EventLog, RecordedCommit } from '../../src/events/event-log.ts';
 import type { CommandId, UserId } from '../../src/events/ids.ts';
 import { userStreamOf } from '../../src/events/ids.ts';
-import { logFileName, openLmdbImport, openLmdbLog } from '../../src/events/lmdb-log.ts';
-import { openLmdbStore } from '../../src/events/lmdb-store.ts';
+import { openLmdbImport, openLmdbLog } from '../../src/events/lmdb-log.ts';
 import type { CopiedLog } from '../../src/events/log-import.ts';
 import { createMemoryLog } from '../../src/events/memory-log.ts';
-import { encodeStored } from '../../src/events/stored-format.ts';
-import { headAfter } from '../../src/events/stream-chain.ts';
 import { silentLogger } from '../../src/logger.ts';
 import { seededRandom, systemRandom } from '../../src/random.ts';
+import { forgeLog } from '../support/forged-log.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { createWriter, postIdOf } from './projections/writer.ts';
 
@@ -230,7 +227,7 @@ describe('a comparison of two logs', () => {
     await writer.post(1, 1, 'secret text');
     await writer.register(2);
     const [first, second, third] = await allOf(source);
-    const target = await forge(source, [first!, change(second!), third!]);
+    const target = await forgeLog(source, [first!, change(second!), third!]);
     const found = await compareLogs(source, target, (await source.tail())?.position, quiet);
     expect(found).toMatchObject({ commits: 3, different: 1, missing: 0, first: expect.stringMatching(message) });
     expect(found.first).not.toContain('secret');
@@ -240,7 +237,7 @@ describe('a comparison of two logs', () => {
     const source = await open(await tempDir('from'));
     const writer = createWriter(source);
     for (let user = 1; user <= 5; user += 1) await writer.register(user);
-    const target = await forge(source, (await allOf(source)).slice(0, 2));
+    const target = await forgeLog(source, (await allOf(source)).slice(0, 2));
     expect(await compareLogs(source, target, (await source.tail())?.position, quiet)).toMatchObject({
       commits: 2,
       different: 0,
@@ -252,20 +249,6 @@ describe('a comparison of two logs', () => {
 
 function identityOf({ id, namespace }: EventLog): Omit<CopiedLog, 'dense'> {
   return { id, namespace };
-}
-
-/** A log of exactly these commits, written behind its back. */
-async function forge(source: EventLog, commits: readonly RecordedCommit[]): Promise<EventLog> {
-  const directory = await tempDir('to');
-  const path = join(directory, logFileName);
-  const store = await openLmdbStore({ directory, path, readOnly: false, logger: silentLogger, aboutNew: () => identityOf(source) });
-  const group = commits.map((recorded) => {
-    const encoded = encodeStored(recorded);
-    return { stream: recorded.stream, recorded, encoded, bytes: encoded.length, head: headAfter(source.id, recorded) };
-  });
-  await store.write(group, undefined);
-  await store.close();
-  return open(directory, { readOnly: true });
 }
 
 /** The same log, with numbers of commits as an engine gives them that counts bytes. */
