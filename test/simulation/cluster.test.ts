@@ -5,7 +5,7 @@ import type { Mutant } from './cluster-world.ts';
 import { allPass, firstFailure, fixedSeeds, isOneSeed, newSeeds } from './seeds.ts';
 
 // Whole nodes, one seed for the whole behaviour; see seeds.ts for how to run one alone, or thousands.
-const seeds = newSeeds(300);
+const seeds = newSeeds(200);
 
 afterEach(() => {
   vi.restoreAllMocks();
