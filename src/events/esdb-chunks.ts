@@ -90,3 +90,10 @@ export async function within<T>(clock: Clock, ms: number, promise: Promise<T>): 
     promise.catch(() => {});
   }
 }
+
+/** The last of all items, or undefined when there is none. */
+export async function lastOf<Item>(chunks: AsyncIterable<readonly Item[]>): Promise<Item | undefined> {
+  let last: Item | undefined;
+  for await (const chunk of chunks) last = chunk.at(-1) ?? last;
+  return last;
+}

@@ -5,6 +5,7 @@ import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Random } from '../random.ts';
 import { encodeCommit, recordedCommitOf } from './codec.ts';
+import { lastOf } from './esdb-chunks.ts';
 import { openEsdbClient } from './esdb-client.ts';
 import type { EsdbClient, EsdbEvent } from './esdb-client.ts';
 import { batchesOf, createCommitAssembler, eventsOf, placeInCommit } from './esdb-format.ts';
@@ -42,7 +43,7 @@ export async function openEventStoreDbLog(options: EventStoreDbLogOptions): Prom
   try {
     const identity = await openIdentity(client, `${space}:log`, random);
     // Who may not read everything learns it now, and not from projections that stand still.
-    await lastEvent(client.readAll({ backwards: true, count: 1 }));
+    await lastOf(client.readAll({ backwards: true, count: 1 }));
     logger.info({ logId: identity.id, space }, 'event log open in EventStoreDB');
     return createEsdbLog(client, identity, options);
   } catch (error) {
@@ -70,7 +71,7 @@ function createEsdbLog(
    * out, and would answer with what it has; it cannot append, so two writers stay harmless.
    */
   async function head(stream: StreamName): Promise<ExpectedVersion> {
-    const last = await lastEvent(client.readStream(prefix + stream, { backwards: true, count: 1 }));
+    const last = await lastOf(client.readStream(prefix + stream, { backwards: true, count: 1 }));
     if (last === undefined) return 'no-stream';
     const { index, count } = placeInCommit(last);
     if (index !== count - 1) throw new LogUnavailable(`${stream}: its last commit is not complete yet`);
@@ -149,7 +150,7 @@ function createEsdbLog(
 
     async commitAt(position) {
       assertOfLog(id, position);
-      const last = await lastEvent(client.readAll({ from: position.commit, count: 1 }));
+      const last = await lastOf(client.readAll({ from: position.commit, count: 1 }));
       if (last?.position !== position.commit || !last.stream.startsWith(prefix)) return undefined;
       const { index, count } = placeInCommit(last);
       if (index !== count - 1) return undefined;
@@ -159,12 +160,7 @@ function createEsdbLog(
     },
 
     async *subscribe(after, signal) {
-      if (after !== 'start') {
-        assertOfLog(id, after);
-        const last = await lastEvent(client.readAll({ backwards: true, count: 1 }));
-        if (after.commit > (last?.position ?? 0))
-          throw new LogCorrupt(`the position, in commit ${after.commit}, lies past the end of the log: it has lost some`);
-      }
+      if (after !== 'start') assertOfLog(id, after);
       const either = AbortSignal.any([signal, closing.signal]);
       yield* followCommits({ client, clock, logger, prefix, after: after === 'start' ? undefined : after.commit, signal: either, tail });
     },
@@ -175,10 +171,4 @@ function createEsdbLog(
       await client.close();
     },
   };
-}
-
-async function lastEvent(chunks: AsyncIterable<EsdbEvent[]>): Promise<EsdbEvent | undefined> {
-  let last: EsdbEvent | undefined;
-  for await (const chunk of chunks) last = chunk.at(-1);
-  return last;
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { limits } from '../limits.ts';
 import type { Logger } from '../logger.ts';
+import { lastOf } from './esdb-chunks.ts';
 import type { EsdbClient } from './esdb-client.ts';
 import { batchesOf, createCommitAssembler } from './esdb-format.ts';
 import type { Tail } from './esdb-tail.ts';
@@ -32,9 +33,12 @@ export async function* followCommits(options: FollowOptions): AsyncGenerator<rea
     const end = await tail.find();
     if (end !== undefined && end.position.commit > (after ?? -1)) throw new LogUnavailable('the subscription stands still');
   };
+  let begun = false;
   while (!signal.aborted) {
     const assembler = createCommitAssembler(prefix);
     try {
+      if (!begun) await assertReached(client, after);
+      begun = true;
       for await (const events of client.follow(after, prefix, signal, mustLive)) {
         backOffMs = limits.esdbBackOffMinMs;
         for (const batch of batchesOf(events, assembler)) {
@@ -56,4 +60,12 @@ export async function* followCommits(options: FollowOptions): AsyncGenerator<rea
     await clock.sleep(backOffMs, signal);
     backOffMs = Math.min(2 * backOffMs, limits.esdbBackOffMaxMs);
   }
+}
+
+/** The server would wait at a place that it has not reached, for ever. @throws {LogCorrupt} */
+async function assertReached(client: EsdbClient, after: number | undefined): Promise<void> {
+  if (after === undefined) return;
+  const last = await lastOf(client.readAll({ backwards: true, count: 1 }));
+  if (after > (last?.position ?? 0))
+    throw new LogCorrupt(`the position, in commit ${after}, lies past the end of the log: it has lost some`);
 }

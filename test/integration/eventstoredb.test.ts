@@ -5,6 +5,7 @@ import { openEventStoreDbLog } from '../../src/events/esdb-log.ts';
 import { AppendOutcomeUnknown, LogCorrupt, LogUnavailable, WrongExpectedVersion } from '../../src/events/event-log.ts';
 import type { EventLog, ExpectedVersion, NewCommit, RecordedCommit, StreamHead } from '../../src/events/event-log.ts';
 import type { PostId, StreamName } from '../../src/events/ids.ts';
+import type { Position } from '../../src/events/position.ts';
 import { limits } from '../../src/limits.ts';
 import { silentLogger } from '../../src/logger.ts';
 import { systemRandom } from '../../src/random.ts';
@@ -213,6 +214,17 @@ describe('a subscription to EventStoreDB', () => {
     await following;
   });
 
+  it('waits for a server that is away when it begins', async () => {
+    const log = await open();
+    const head = await log.append(stream, 'no-stream', commitOf(1));
+    await double.stop();
+    const { seen } = follow(log, head.position);
+    await expect(log.head(stream)).rejects.toThrow(LogUnavailable);
+    await double.restart();
+    await eventually(() => log.append(stream, head, commitOf(1)), 'it can append again');
+    await eventually(() => seen.length === 1, 'it has what came after');
+  });
+
   it('that has fallen silent is made anew, and one that has nothing to say is left alone', async () => {
     const clock = createManualClock();
     const log = await open({ clock });
@@ -407,10 +419,13 @@ async function silence(clock: ReturnType<typeof createManualClock>): Promise<voi
   }, 'the watchdog has asked for the end of the log');
 }
 
-function follow(log: EventLog): { readonly seen: RecordedCommit[]; readonly following: Promise<void> } {
+function follow(
+  log: EventLog,
+  after: Position | 'start' = 'start',
+): { readonly seen: RecordedCommit[]; readonly following: Promise<void> } {
   const seen: RecordedCommit[] = [];
   const following = (async () => {
-    for await (const batch of log.subscribe('start', ending.signal)) seen.push(...batch);
+    for await (const batch of log.subscribe(after, ending.signal)) seen.push(...batch);
   })();
   following.catch(() => {});
   return { seen, following };
