@@ -12,7 +12,7 @@ import { compareLogs } from './copy/compare-logs.ts';
 import type { LogComparison } from './copy/compare-logs.ts';
 import { copyLog } from './copy/copy-log.ts';
 import type { CopySummary } from './copy/copy-log.ts';
-import { formatLogAddress, openLogToFill, openLogToRead, parseLogAddress } from './copy/log-address.ts';
+import { addressForms, formatLogAddress, openLogToFill, openLogToRead, parseLogAddress } from './copy/log-address.ts';
 import type { LogAddress, LogPorts } from './copy/log-address.ts';
 import type { JobContext } from './control-server.ts';
 import { createProgressDisplay } from './progress.ts';
@@ -22,7 +22,7 @@ export const spec: CommandSpec = {
   summary: 'Copy a whole event log into another place, or into what an earlier copy has left there.',
   positionals: [
     { name: 'copy', says: 'what to do; nothing else can be done so far' },
-    { name: 'FROM', says: 'lmdb:DIRECTORY, or just DIRECTORY: a data directory, whether Starling runs on it or not' },
+    { name: 'FROM', says: `${addressForms}; Starling may run on it` },
     { name: 'TO', says: 'the same form; empty, or begun by an earlier copy of FROM' },
   ],
   options: {
@@ -32,7 +32,8 @@ export const spec: CommandSpec = {
   settings: ['logLevel'],
   notes: [
     'Interrupted and run again, it goes on. Run again later, it adds what FROM has got since. Until it is complete, nothing starts on TO.',
-    'Positions are kept where both logs number their commits, so that cursors and read models stay valid.',
+    'Positions are kept between data directories, so that cursors and read models stay valid. EventStoreDB gives positions of its own.',
+    'EVENTSTOREDB_URL says where EventStoreDB is.',
     'Exit code: 0 done, 1 failed or, with --verify, different or missing in TO.',
   ],
 };
@@ -40,10 +41,11 @@ export const spec: CommandSpec = {
 export async function run(given: Arguments, context: CommandContext): Promise<number> {
   const [action, from, to] = given.positionals;
   if (action !== 'copy') throw new UsageError(`a log can be copied: starling log copy FROM TO, not "${action}"`);
-  const [source, target] = [parseLogAddress(from!), parseLogAddress(to!)];
+  const config = readConfig(given.flags);
+  const [source, target] = [parseLogAddress(from!, config), parseLogAddress(to!, config)];
   if (formatLogAddress(source) === formatLogAddress(target)) throw new UsageError('FROM and TO are the same log');
   const { terminal, clock, interrupts } = context;
-  const ports: LogPorts = { clock, random: systemRandom, logger: createLogger(readConfig(given.flags).logLevel) };
+  const ports: LogPorts = { clock, random: systemRandom, logger: createLogger(config.logLevel) };
   const display = createProgressDisplay(terminal, clock);
   const job: JobContext = { signal: interrupts.signal, report: display.show };
   const { log, dense } = await openLogToRead(source, ports);

@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
 import { readConfig } from '../config.ts';
-import { requireDataDirectory } from '../data-directory.ts';
 import type { EventLog } from '../events/event-log.ts';
 import { limits } from '../limits.ts';
 import { createLogger } from '../logger.ts';
@@ -31,7 +30,7 @@ export const spec: CommandSpec = {
     pushes: { placeholder: 'FILE', says: 'what subscribers got, to be held against the log; NDJSON' },
     json: { says: 'as JSON, for programs' },
   },
-  settings: ['data', 'logLevel'],
+  settings: ['data', 'log', 'space', 'logLevel'],
   notes: ['It changes nothing, and Starling may run meanwhile. Exit code: 0 sound, 1 something was found.'],
 };
 
@@ -42,7 +41,6 @@ export async function run(given: Arguments, context: CommandContext): Promise<nu
     users: wholeNumber(given, 'users', limits.verifyUsersDefault, 0, 9_999_999_999),
     seed: wholeNumber(given, 'seed', 1, 0, 2 ** 32 - 1),
   };
-  await requireDataDirectory(config.dataDirectory);
   const logger = createLogger(config.logLevel);
   const display = createProgressDisplay(terminal, clock);
   const stack = createShutdownStack(logger);
@@ -78,7 +76,8 @@ function table({ sound, looked, faults }: Report, terminal: Terminal): string[] 
       ? []
       : ['', `${name}: ${says}${number > some.length ? `, the first ${some.length}` : ''}:`, ...some.map((each) => `  ${each}`)],
   );
-  const none = 'read models' in looked ? [] : ['', 'There are no read models yet: only the log was looked at.'];
+  const none =
+    'read models' in looked ? [] : ['', 'Only the log was looked at: there are no read models, or DATABASE_URL does not say where.'];
   return [...lines.slice(1), ...examples, ...none, '', sound ? terminal.bold('sound') : terminal.bold('NOT SOUND')];
 }
 

@@ -5,6 +5,7 @@ import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Random } from '../random.ts';
 import { encodeCommit, recordedCommitOf } from './codec.ts';
+import { openAppendingImport } from './appending-import.ts';
 import { lastOf } from './esdb-chunks.ts';
 import { openEsdbClient } from './esdb-client.ts';
 import type { EsdbClient, EsdbEvent } from './esdb-client.ts';
@@ -14,7 +15,10 @@ import { followCommits } from './esdb-subscription.ts';
 import { createTail } from './esdb-tail.ts';
 import { assertOfLog, LogCorrupt, LogUnavailable, WrongExpectedVersion } from './event-log.ts';
 import type { EventLog, ExpectedVersion, NewCommit, RecordedCommit, StreamHead } from './event-log.ts';
+import { newLogId, newNamespace } from './ids.ts';
 import type { StreamName } from './ids.ts';
+import { assertCopyOf, refuseUnfinishedCopy } from './log-import.ts';
+import type { CopiedLog, LogImport } from './log-import.ts';
 import { assertSize, assertWellFormed, createChainCheck, isExpected } from './stream-chain.ts';
 
 export interface EventStoreDbLogOptions {
@@ -26,6 +30,8 @@ export interface EventStoreDbLogOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics?: Metrics;
+  /** Make none where there is none. */
+  readonly existing?: boolean;
 }
 
 const spacePattern = new RegExp(`^[a-z0-9_]{1,${limits.esdbSpaceLengthMax}}$`);
@@ -36,20 +42,53 @@ const spacePattern = new RegExp(`^[a-z0-9_]{1,${limits.esdbSpaceLengthMax}}$`);
  * @throws {LogUnavailable} with the cure when it cannot be used. @throws {LogCorrupt}
  */
 export async function openEventStoreDbLog(options: EventStoreDbLogOptions): Promise<EventLog> {
-  const { url, space, clock, random, logger } = options;
+  const { space, random, logger, existing = false } = options;
+  const aboutNew = () => ({ id: newLogId(random), namespace: newNamespace(random) });
+  return withClient(options, async (client) => {
+    const { about } = await openIdentity(client, identityStream(space), random, existing ? undefined : aboutNew);
+    refuseUnfinishedCopy(about, placeOf(space));
+    logger.info({ logId: about.id, space }, 'event log open in EventStoreDB');
+    return createEsdbLog(client, about, options);
+  });
+}
+
+/**
+ * A log in EventStoreDB that `source` is copied into: a new one, or what an earlier copy of the same source has left. The server gives positions of its
+ * own, so the copy has an id of its own.
+ * @throws {LogUnavailable} when another log stands there. @throws {LogCorrupt}
+ */
+export async function openEventStoreDbImport(options: EventStoreDbLogOptions & { readonly source: CopiedLog }): Promise<LogImport> {
+  const { space, random, source } = options;
+  const aboutNew = () => ({ id: newLogId(random), namespace: source.namespace, copyOf: source.id, copyUnfinished: true });
+  return withClient(options, async (client) => {
+    const { about, describe } = await openIdentity(client, identityStream(space), random, aboutNew);
+    assertCopyOf(source, about, false, placeOf(space));
+    const { id, namespace } = about;
+    const mark = (copyUnfinished: boolean) => describe({ id, namespace, copyOf: source.id, ...(copyUnfinished && { copyUnfinished }) });
+    return openAppendingImport(createEsdbLog(client, about, options), mark);
+  });
+}
+
+async function withClient<T>({ url, space, clock }: EventStoreDbLogOptions, open: (client: EsdbClient) => Promise<T>): Promise<T> {
   if (!spacePattern.test(space))
     throw new LogUnavailable(`the name space of the log holds 1 to ${limits.esdbSpaceLengthMax} of a-z, 0-9 and _`);
   const client = openEsdbClient(url, clock);
   try {
-    const identity = await openIdentity(client, `${space}:log`, random);
     // Who may not read everything learns it now, and not from projections that stand still.
     await lastOf(client.readAll({ backwards: true, count: 1 }));
-    logger.info({ logId: identity.id, space }, 'event log open in EventStoreDB');
-    return createEsdbLog(client, identity, options);
+    return await open(client);
   } catch (error) {
     await client.close();
     throw error;
   }
+}
+
+function identityStream(space: string): string {
+  return `${space}:log`;
+}
+
+function placeOf(space: string): string {
+  return `"${space}" in EventStoreDB`;
 }
 
 function createEsdbLog(

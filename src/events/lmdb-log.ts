@@ -5,11 +5,11 @@ import type { Clock } from '../clock.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Random } from '../random.ts';
-import { LogUnavailable } from './event-log.ts';
 import type { EventLog } from './event-log.ts';
 import { newLogId, newNamespace } from './ids.ts';
 import { openFailure } from './lmdb-failures.ts';
 import { openLmdbStore } from './lmdb-store.ts';
+import { refuseUnfinishedCopy } from './log-import.ts';
 import type { CopiedLog, LogImport } from './log-import.ts';
 import { createStoredImport } from './stored-import.ts';
 import { createStoredLog } from './stored-log.ts';
@@ -46,11 +46,7 @@ export async function openLmdbLog(options: LmdbLogOptions): Promise<LmdbEventLog
   const aboutNew = () => ({ id: newLogId(random), namespace: newNamespace(random) });
   const store = await openLmdbStore({ directory, path, readOnly, logger, aboutNew });
   try {
-    if (store.about.copyUnfinished) {
-      throw new LogUnavailable(
-        `${path} is a copy of another log that is not complete: run the same "starling log copy" once more, or remove ${directory}`,
-      );
-    }
+    refuseUnfinishedCopy(store.about, path);
     const log = createStoredLog(store, { readOnly, clock, logger, ...(metrics && { metrics }) });
     logger.info({ logId: log.id, commits: store.last(), directory, readOnly }, 'event log open');
     return {

@@ -1,6 +1,7 @@
-import type { RecordedCommit } from './event-log.ts';
-import { LogUnavailable } from './event-log.ts';
+import { LogCorrupt, LogUnavailable } from './event-log.ts';
+import type { RecordedCommit, StreamHead } from './event-log.ts';
 import type { LogId } from './ids.ts';
+import type { LogAbout } from './stored-format.ts';
 
 /** The log that a copy is made of. */
 export interface CopiedLog {
@@ -34,16 +35,26 @@ export interface LogImport {
   close(): Promise<void>;
 }
 
-/** What a target says about itself. */
-export interface CopyTarget {
-  readonly id: LogId;
-  readonly namespace: string;
-  readonly copyOf?: LogId;
+/** What every target of a copy says that is not complete. @throws {LogUnavailable} */
+export function refuseUnfinishedCopy(about: LogAbout, place: string): void {
+  if (!about.copyUnfinished) return;
+  throw new LogUnavailable(
+    `${place} is a copy of another log that is not complete: run the same "starling log copy" once more, or remove what stands there`,
+  );
 }
 
 /** @throws {LogUnavailable} when the target holds something else than a copy of the source. */
-export function assertCopyOf(source: CopiedLog, target: CopyTarget, path: string): void {
-  const same = target.id === source.id || (!source.dense && target.copyOf === source.id);
+export function assertCopyOf(source: CopiedLog, target: LogAbout, keepsPositions: boolean, place: string): void {
+  const same = keepsPositions ? target.id === source.id : target.copyOf === source.id;
   if (same && target.namespace === source.namespace) return;
-  throw new LogUnavailable(`${path} holds another event log (${target.id}), and a copy overwrites nothing: choose an empty place`);
+  throw new LogUnavailable(`${place} holds another event log (${target.id}), and a copy overwrites nothing: choose an empty place`);
+}
+
+/** @throws {LogCorrupt} */
+export function assertVersionFollows({ commit, stream, firstVersion }: RecordedCommit, before: StreamHead | undefined): void {
+  const version = before === undefined ? 0 : before.version + 1;
+  if (firstVersion === version) return;
+  throw new LogCorrupt(
+    `${stream}: the chain is broken at commit ${commit}: it has version ${firstVersion}, but version ${version} comes next`,
+  );
 }

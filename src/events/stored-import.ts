@@ -2,7 +2,7 @@ import { recordedCommitOf } from './codec.ts';
 import { LogCorrupt, LogUnavailable } from './event-log.ts';
 import type { RecordedCommit, StreamHead } from './event-log.ts';
 import type { PendingAppend } from './group-commit.ts';
-import { assertCopyOf } from './log-import.ts';
+import { assertCopyOf, assertVersionFollows } from './log-import.ts';
 import type { CopiedLog, LogImport } from './log-import.ts';
 import * as format from './stored-format.ts';
 import { headsAt, readStored } from './stored-heads.ts';
@@ -17,7 +17,7 @@ export interface ImportStore extends CommitStore {
 /** Many commits, one sync: each call of `append` is one transaction. @throws {LogUnavailable} when the store holds something else. */
 export function createStoredImport(store: ImportStore, source: CopiedLog): LogImport {
   const { id, about } = store;
-  assertCopyOf(source, about, store.path);
+  assertCopyOf(source, about, source.dense, store.path);
   let last = store.last();
   const heads = headsAt(store, last);
 
@@ -55,17 +55,13 @@ export function createStoredImport(store: ImportStore, source: CopiedLog): LogIm
 
 /** `place`: where it has to stand, if it keeps its number. @throws {LogCorrupt} */
 function assertFollows(
-  { commit, stream, firstVersion, predecessor }: RecordedCommit,
+  recorded: RecordedCommit,
   before: StreamHead | undefined,
   place: { readonly number: number; readonly predecessor: number | null } | undefined,
 ): void {
-  const version = before === undefined ? 0 : before.version + 1;
-  if (firstVersion !== version) {
-    throw new LogCorrupt(
-      `${stream}: the chain is broken at commit ${commit}: it has version ${firstVersion}, but version ${version} comes next`,
-    );
-  }
+  assertVersionFollows(recorded, before);
   if (place === undefined) return;
+  const { commit, stream, predecessor } = recorded;
   if (commit !== place.number) throw new LogCorrupt(`commit ${place.number} is missing from the log: ${commit} stands in its place`);
   if (predecessor !== place.predecessor) {
     throw new LogCorrupt(

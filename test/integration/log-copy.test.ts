@@ -1,8 +1,12 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { compareLogs } from '../../src/cli/copy/compare-logs.ts';
 import { copyLog } from '../../src/cli/copy/copy-log.ts';
+import { formatLogAddress, parseLogAddress } from '../../src/cli/copy/log-address.ts';
 import { readCommits } from '../../src/cli/copy/read-commits.ts';
 import type { JobContext } from '../../src/cli/control-server.ts';
+import { systemClock } from '../../src/clock.ts';
+import { readConfig } from '../../src/config.ts';
+import { openEventStoreDbImport, openEventStoreDbLog } from '../../src/events/esdb-log.ts';
 import { LogCorrupt, LogUnavailable } from '../../src/events/event-log.ts';
 import type { EventLog, RecordedCommit } from '../../src/events/event-log.ts';
 import type { CommandId, UserId } from '../../src/events/ids.ts';
@@ -12,6 +16,7 @@ import type { CopiedLog } from '../../src/events/log-import.ts';
 import { createMemoryLog } from '../../src/events/memory-log.ts';
 import { silentLogger } from '../../src/logger.ts';
 import { seededRandom, systemRandom } from '../../src/random.ts';
+import { startEsdbDouble } from '../support/esdb-protocol-double/server.ts';
 import { forgeLog } from '../support/forged-log.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { createWriter, postIdOf } from './projections/writer.ts';
@@ -189,6 +194,80 @@ describe('a copy of a log whose commits are not numbered one by one', () => {
   });
 });
 
+describe('a copy into EventStoreDB, and back', () => {
+  const from = { clock: systemClock, ...ports };
+  async function place(source: EventLog) {
+    const double = await startEsdbDouble();
+    onTestFinished(() => double.close());
+    const at = { url: double.url, space: 'copy', ...from };
+    const into = async (context = quiet, of = source) => {
+      const target = await openEventStoreDbImport({ ...at, source: { id: of.id, namespace: of.namespace, dense: true } });
+      try {
+        return await copyLog(of, target, context);
+      } finally {
+        await target.close();
+      }
+    };
+    const openCopy = async () => {
+      const log = await openEventStoreDbLog({ ...at, existing: true });
+      opened.push(log);
+      return log;
+    };
+    return { into, openCopy };
+  }
+
+  test('keeps streams, versions, times and the name space, under an id of its own', async () => {
+    const source = await open(await tempDir('from'));
+    await fill(source, 20, 300);
+    const { into, openCopy } = await place(source);
+    expect(await into()).toMatchObject({ copied: 321, commits: 321 });
+    const copied = await openCopy();
+    expect(copied.namespace).toBe(source.namespace);
+    expect(copied.id).not.toBe(source.id);
+    const upTo = (await source.tail())?.position;
+    expect(await compareLogs(source, copied, upTo, quiet)).toMatchObject({ commits: 321, different: 0, missing: 0, added: 0 });
+
+    const back = await tempDir('back');
+    expect(await copy(copied, back, quiet, false)).toMatchObject({ copied: 321 });
+    const returned = await open(back);
+    expect(await allOf(returned)).toEqual(await allOf(source));
+    expect([returned.namespace, new Set([source.id, copied.id, returned.id]).size]).toEqual([source.namespace, 3]);
+  });
+
+  test('is refused while it is not complete, goes on, and takes up what is new', async () => {
+    const source = await open(await tempDir('from'));
+    await fill(source, 20, 100);
+    const { into, openCopy } = await place(source);
+    await expect(openCopy()).rejects.toThrow(/there is no event log in EventStoreDB: it has no stream copy:log/);
+    await expect(into(quiet, breaking(source))).rejects.toThrow('broken');
+    await expect(openCopy()).rejects.toThrow(/"copy" in EventStoreDB is a copy of another log that is not complete/);
+    const resumed = await into();
+    expect(resumed.commits).toBe(121);
+    expect(resumed.copied).toBeLessThan(121);
+    await createWriter(source).register(77);
+    expect(await into()).toMatchObject({ copied: 1, commits: 122 });
+    const copied = await openCopy();
+    expect(await compareLogs(source, copied, (await source.tail())?.position, quiet)).toMatchObject({ commits: 122, different: 0 });
+    await createWriter(copied).register(78);
+    await expect(into()).rejects.toThrow(/the target has 123 commits, and the last of them is not that of the source/);
+    await expect(into(quiet, await open(await tempDir('from')))).rejects.toThrow(/holds another event log .*overwrites nothing/);
+  });
+});
+
+describe('an address of a log', () => {
+  const config = { ...readConfig({}, {}), eventStoreDbUrl: 'esdb://u:secret@h:2113' };
+  test('names a data directory or a space, and shows no password', () => {
+    expect(parseLogAddress('/d/x', config)).toEqual({ engine: 'lmdb', directory: '/d/x' });
+    expect(parseLogAddress('lmdb:/d/x', config)).toEqual({ engine: 'lmdb', directory: '/d/x' });
+    const address = parseLogAddress('eventstoredb:town', config);
+    expect(address).toEqual({ engine: 'eventstoredb', space: 'town', url: config.eventStoreDbUrl });
+    expect(formatLogAddress(address)).toBe('eventstoredb:town');
+    expect(() => parseLogAddress('eventstoredb:town', { ...config, eventStoreDbUrl: undefined })).toThrow(/needs EVENTSTOREDB_URL/);
+    expect(() => parseLogAddress('kafka:x', config)).toThrow(/"kafka:" is no event log: lmdb:DIRECTORY/);
+    expect(() => parseLogAddress('lmdb:', config)).toThrow(/"lmdb:" is no address/);
+  });
+});
+
 describe('a comparison of two logs', () => {
   const changes: readonly (readonly [string, (commit: RecordedCommit) => RecordedCommit, RegExp])[] = [
     [
@@ -249,6 +328,19 @@ describe('a comparison of two logs', () => {
 
 function identityOf({ id, namespace }: EventLog): Omit<CopiedLog, 'dense'> {
   return { id, namespace };
+}
+
+/** The same log, whose subscription breaks after its first batch. */
+function breaking(log: EventLog): EventLog {
+  return {
+    ...log,
+    async *subscribe(after, signal) {
+      for await (const batch of log.subscribe(after, signal)) {
+        yield batch.slice(0, 40);
+        throw new Error('broken');
+      }
+    },
+  };
 }
 
 /** The same log, with numbers of commits as an engine gives them that counts bytes. */

@@ -1,18 +1,19 @@
 import { resolve } from 'node:path';
 import type { Clock } from '../../clock.ts';
+import type { Config } from '../../config.ts';
 import { logFolder, openDataDirectory, requireDataDirectory } from '../../data-directory.ts';
 import type { EventLog } from '../../events/event-log.ts';
+import { openEventStoreDbImport, openEventStoreDbLog } from '../../events/esdb-log.ts';
 import { openLmdbImport, openLmdbLog } from '../../events/lmdb-log.ts';
 import type { CopiedLog, LogImport } from '../../events/log-import.ts';
 import type { Logger } from '../../logger.ts';
 import type { Random } from '../../random.ts';
 import { UsageError } from '../arguments.ts';
 
-/** Where a log is. `directory`: an absolute path, of a data directory. */
-export interface LogAddress {
-  readonly engine: 'lmdb';
-  readonly directory: string;
-}
+/** Where a log is. `directory`: the absolute path of a data directory. `url` may hold a password, so it is never shown. */
+export type LogAddress =
+  | { readonly engine: 'lmdb'; readonly directory: string }
+  | { readonly engine: 'eventstoredb'; readonly space: string; readonly url: string };
 
 export interface LogPorts {
   readonly clock: Clock;
@@ -20,26 +21,62 @@ export interface LogPorts {
   readonly logger: Logger;
 }
 
-/** `lmdb:PATH`, or a path. @throws {UsageError} */
-export function parseLogAddress(text: string): LogAddress {
+/** The forms in which an address is given, for the help. */
+export const addressForms = 'lmdb:DIRECTORY (or just DIRECTORY) or eventstoredb:SPACE';
+
+/** Where the servers are stands in the environment, as for a node. @throws {UsageError} */
+export function parseLogAddress(text: string, config: Config): LogAddress {
   const [, scheme, rest = ''] = /^([a-z]{2,}):(.*)$/s.exec(text) ?? [undefined, 'lmdb', text];
-  if (scheme !== 'lmdb') throw new UsageError(`"${scheme}:" is no event log: lmdb:DIRECTORY is, or just DIRECTORY`);
-  if (rest === '' || rest.includes('\0')) throw new UsageError(`"${text}" names no data directory`);
-  return { engine: 'lmdb', directory: resolve(rest) };
+  if (rest === '' || rest.includes('\0')) throw new UsageError(`"${text}" is no address of a log: ${addressForms}`);
+  if (scheme === 'lmdb') return { engine: 'lmdb', directory: resolve(rest) };
+  if (scheme !== 'eventstoredb') throw new UsageError(`"${scheme}:" is no event log: ${addressForms}`);
+  return eventStoreDb(rest, config);
 }
 
-export function formatLogAddress({ engine, directory }: LogAddress): string {
-  return `${engine}:${directory}`;
+/** The log of the system that the configuration is of. @throws {UsageError} */
+export function configuredLog(config: Config): LogAddress {
+  const { logEngine, dataDirectory, space = 'starling' } = config;
+  switch (logEngine) {
+    case 'lmdb':
+      return { engine: 'lmdb', directory: dataDirectory };
+    case 'eventstoredb':
+      return eventStoreDb(space, config);
+    case 'jetstream':
+      throw new UsageError('a log in JetStream cannot be read by this command');
+  }
 }
 
-/** To read only, also beside the process that writes it. @throws {LogUnavailable} with the cure. */
-export async function openLogToRead({ directory }: LogAddress, ports: LogPorts): Promise<{ log: EventLog; dense: boolean }> {
-  await requireDataDirectory(directory);
-  return { log: await openLmdbLog({ directory: resolve(directory, logFolder), readOnly: true, ...ports }), dense: true };
+function eventStoreDb(space: string, { eventStoreDbUrl: url }: Config): LogAddress {
+  if (url === undefined) throw new UsageError('eventstoredb needs EVENTSTOREDB_URL, the address of its server');
+  return { engine: 'eventstoredb', space, url };
+}
+
+export function formatLogAddress(address: LogAddress): string {
+  return address.engine === 'lmdb' ? `lmdb:${address.directory}` : `${address.engine}:${address.space}`;
+}
+
+/** To read only, also beside the process that writes it. `dense`: are its commits numbered one by one? @throws {LogUnavailable} with the cure. */
+export async function openLogToRead(address: LogAddress, ports: LogPorts): Promise<{ log: EventLog; dense: boolean }> {
+  switch (address.engine) {
+    case 'lmdb':
+      await requireDataDirectory(address.directory);
+      return { log: await openLmdbLog({ directory: resolve(address.directory, logFolder), readOnly: true, ...ports }), dense: true };
+    case 'eventstoredb':
+      return { log: await openEventStoreDbLog({ ...address, ...ports, existing: true }), dense: false };
+  }
 }
 
 /** A place that nobody else uses meanwhile; closing lets go of it. @throws {LogUnavailable} @throws {DirectoryInUse} */
-export async function openLogToFill({ directory }: LogAddress, source: CopiedLog, ports: LogPorts): Promise<LogImport> {
+export async function openLogToFill(address: LogAddress, source: CopiedLog, ports: LogPorts): Promise<LogImport> {
+  switch (address.engine) {
+    case 'lmdb':
+      return fillDirectory(address.directory, source, ports);
+    case 'eventstoredb':
+      return openEventStoreDbImport({ ...address, source, ...ports });
+  }
+}
+
+async function fillDirectory(directory: string, source: CopiedLog, ports: LogPorts): Promise<LogImport> {
   const held = await openDataDirectory(directory);
   try {
     const filled = await openLmdbImport({ directory: held.inside(logFolder), source, ...ports });

@@ -7,12 +7,12 @@ import { findEmbeddedPostgres, startEmbeddedPostgres } from '../../projections/e
 import { openDatabase } from '../../projections/postgres-database.ts';
 import type { DatabaseTarget } from '../../projections/postgres-database.ts';
 import type { ShutdownStack } from '../../shutdown-stack.ts';
-import { openLogToRead } from '../copy/log-address.ts';
+import { configuredLog, openLogToRead } from '../copy/log-address.ts';
 import type { LogPorts } from '../copy/log-address.ts';
 
 export interface OpenedSystem {
   readonly log: EventLog;
-  /** Undefined where there are no read models yet. */
+  /** Undefined where there are no read models, or nobody said where. */
   readonly database: Database | undefined;
 }
 
@@ -21,7 +21,7 @@ export interface OpenedSystem {
  * @throws {LogUnavailable} {DatabaseUnavailable} with the cure.
  */
 export async function openSystem(config: Config, ports: LogPorts, stack: ShutdownStack): Promise<OpenedSystem> {
-  const { log } = await openLogToRead({ engine: 'lmdb', directory: config.dataDirectory }, ports);
+  const { log } = await openLogToRead(configuredLog(config), ports);
   stack.push('event log', () => log.close());
   const target = config.databaseUrl === undefined ? await ownDatabase(config, ports, stack) : { url: config.databaseUrl };
   const database = target && (await openDatabase(target, { logger: ports.logger, applicationName: 'starling verify' }));
@@ -29,8 +29,13 @@ export async function openSystem(config: Config, ports: LogPorts, stack: Shutdow
   return { log, database };
 }
 
-/** Where nobody runs the PostgreSQL of the data directory, we do, and keep others from it meanwhile. */
-async function ownDatabase({ dataDirectory }: Config, ports: LogPorts, stack: ShutdownStack): Promise<DatabaseTarget | undefined> {
+/** That of a data directory. Where nobody runs the PostgreSQL of the data directory, we do, and keep others from it meanwhile. */
+async function ownDatabase(
+  { dataDirectory, logEngine }: Config,
+  ports: LogPorts,
+  stack: ShutdownStack,
+): Promise<DatabaseTarget | undefined> {
+  if (logEngine !== 'lmdb') return undefined;
   const directory = await openDataDirectory(dataDirectory).catch((error: unknown) => {
     if (error instanceof DirectoryInUse) return undefined;
     throw error;
