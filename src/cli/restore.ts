@@ -2,8 +2,9 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { readConfig } from '../config.ts';
 import { logFolder, openDataDirectory, unfinishedRestore } from '../data-directory.ts';
-import { logFileName, openLmdbLog } from '../events/lmdb-log.ts';
+import { logFileName, openLmdbLog, renewLogId } from '../events/lmdb-log.ts';
 import { createLogger } from '../logger.ts';
+import type { Logger } from '../logger.ts';
 import { systemRandom } from '../random.ts';
 import type { Arguments, CommandSpec } from './arguments.ts';
 import { sync, unpack } from './backup/archive.ts';
@@ -16,7 +17,10 @@ export const spec: CommandSpec = {
   summary: 'Make a data directory of a backup. The directory must be empty or not exist; it is never overwritten.',
   positionals: [{ name: 'FILE', says: 'written by starling backup' }],
   settings: ['data', 'logLevel'],
-  notes: ['The next start builds the read models anew from the log.'],
+  notes: [
+    'The next start builds the read models anew from the log.',
+    'The restored log is another log: positions and cursors from before are refused, since they might name what was lost.',
+  ],
 };
 
 export async function run(given: Arguments, { terminal }: CommandContext): Promise<number> {
@@ -32,7 +36,9 @@ export async function run(given: Arguments, { terminal }: CommandContext): Promi
     try {
       await unpack(resolve(given.positionals[0]!), folder, [manifestName, logFileName, savedSessionsName]);
       manifest = await verifyManifest(folder, [logFileName, savedSessionsName]);
-      await verifyLog(folder, manifest, config.logLevel);
+      const logger = createLogger(config.logLevel);
+      await verifyLog(folder, manifest, logger);
+      await renewLogId({ directory: folder, random: systemRandom, logger });
     } catch (error) {
       await rm(folder, { recursive: true, force: true });
       throw error;
@@ -53,8 +59,8 @@ export async function run(given: Arguments, { terminal }: CommandContext): Promi
   }
 }
 
-async function verifyLog(folder: string, manifest: Manifest, logLevel: Parameters<typeof createLogger>[0]): Promise<void> {
-  const log = await openLmdbLog({ directory: folder, readOnly: true, random: systemRandom, logger: createLogger(logLevel) });
+async function verifyLog(folder: string, manifest: Manifest, logger: Logger): Promise<void> {
+  const log = await openLmdbLog({ directory: folder, readOnly: true, random: systemRandom, logger });
   try {
     if (log.id !== manifest.logId || log.commitCount !== manifest.commits) throw damaged('the log is not the one of the manifest');
   } finally {

@@ -5,8 +5,10 @@ import type { Clock } from '../clock.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Random } from '../random.ts';
+import { LogCorrupt } from './event-log.ts';
 import type { EventLog } from './event-log.ts';
 import { newLogId, newNamespace } from './ids.ts';
+import type { LogId } from './ids.ts';
 import { openFailure } from './lmdb-failures.ts';
 import { openLmdbStore } from './lmdb-store.ts';
 import { refuseUnfinishedCopy } from './log-import.ts';
@@ -60,6 +62,25 @@ export async function openLmdbLog(options: LmdbLogOptions): Promise<LmdbEventLog
     await store.close();
     throw await openFailure(error, directory);
   }
+}
+
+/**
+ * Makes a copy that goes its own way another log: what is appended to it next stands at positions where the original has, or will have, something else,
+ * and no position that was handed out may mean both. Streams, versions and user ids stay. Locking as for the log. @throws {LogUnavailable} @throws {LogCorrupt}
+ */
+export async function renewLogId({ directory, random, logger }: Omit<LmdbLogOptions, 'readOnly'>): Promise<LogId> {
+  const path = join(directory, logFileName);
+  const aboutNew = () => {
+    throw new LogCorrupt(`${path} is not an event log of Starling`);
+  };
+  const store = await openLmdbStore({ directory, path, readOnly: false, logger, aboutNew });
+  const id = newLogId(random);
+  try {
+    await store.writeAbout({ ...store.about, id });
+  } finally {
+    await store.close();
+  }
+  return id;
 }
 
 /**

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
-import { LogCorrupt, LogUnavailable } from '../../src/events/event-log.ts';
+import { LogCorrupt, LogUnavailable, PositionOfAnotherLog } from '../../src/events/event-log.ts';
 import type { EventLog, ExpectedVersion, NewCommit, RecordedCommit, StreamHead } from '../../src/events/event-log.ts';
 import type { PostId, StreamName } from '../../src/events/ids.ts';
-import { logFileName, openLmdbLog } from '../../src/events/lmdb-log.ts';
+import { logFileName, openLmdbLog, renewLogId } from '../../src/events/lmdb-log.ts';
 import type { LmdbEventLog } from '../../src/events/lmdb-log.ts';
 import { limits } from '../../src/limits.ts';
 import { silentLogger } from '../../src/logger.ts';
@@ -105,6 +105,25 @@ describe('durability of the LMDB log', () => {
     expect(found).toEqual(heads);
     const next = await recovered.append(names[0]!, heads[0]!, commitOf('y'));
     expect(next.version).toBe(1);
+  });
+
+  it('a copy that goes its own way is another log, with the same streams', async () => {
+    const [directory, copy] = [await tempDir('log'), await tempDir('copy')];
+    const log = await openAt(directory);
+    const head = await log.append(stream, 'no-stream', commitOf('before'));
+    await log.backup(join(copy, logFileName));
+    const id = await renewLogId({ directory: copy, ...ports });
+    const own = await openAt(copy);
+    expect(own.id).toBe(id);
+    expect(own.id).not.toBe(log.id);
+    expect(own.namespace).toBe(log.namespace);
+    const ownHead = { ...head, position: { ...head.position, logId: id } };
+    expect(await own.head(stream)).toEqual(ownHead);
+    // The same place in both, and another event in each.
+    await log.append(stream, head, commitOf('lost'));
+    await own.append(stream, ownHead, commitOf('after'));
+    await expect(own.commitAt(head.position)).rejects.toThrow(PositionOfAnotherLog);
+    expect((await collect(own, 2)).map(({ events: [event] }) => event)).toMatchObject([{ text: 'before' }, { text: 'after' }]);
   });
 
   it('grows beyond any size it was opened with', { timeout: 60_000 }, async () => {

@@ -169,6 +169,8 @@ describe('backup and restore', () => {
         exitCode: 1,
         output: expect.stringContaining(`there is no data directory of Starling at ${mistyped}`),
       });
+    const { posts } = (await gql(node.url, '{ user(handle: "u1") { posts(first: 1) { edges { cursor } } } }')).user;
+    const { position } = (await gql(node.url, 'mutation { createPost(input: { text: "too late" }) { position } }', {}, token)).createPost;
     await node.stop();
     expect(await runStarling(['restore', file, '--data', sources.dataDirectory])).toMatchObject({
       exitCode: 1,
@@ -203,6 +205,12 @@ describe('backup and restore', () => {
     ).toMatchObject({ user: before.user });
     expect((await gqlAnswer(again.url, '{ viewer { handle } }', {}, token)).data).toEqual({ viewer: { handle: 'u2' } });
     expect((await gql(again.url, login, { handle: 'u3' })).login.userErrors).toEqual([]);
+    // What was handed out before might name what was lost.
+    for (const [query, given] of [
+      ['query ($given: Position!) { publicTimeline(first: 1, atLeast: $given) { edges { cursor } } }', position],
+      ['query ($given: String!) { user(handle: "u1") { posts(first: 1, after: $given) { edges { cursor } } } }', posts.edges[0].cursor],
+    ])
+      expect((await gqlAnswer(again.url, query, { given })).errors).toMatchObject([{ extensions: { code: 'CURSOR_INVALID' } }]);
   });
 });
 
