@@ -1,4 +1,4 @@
-import { access, mkdir, open, rm, writeFile } from 'node:fs/promises';
+import { access, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LmdbEventLog } from '../../events/lmdb-log.ts';
 import { logFileName, openLmdbLog } from '../../events/lmdb-log.ts';
@@ -6,6 +6,7 @@ import { formatPosition } from '../../events/position.ts';
 import type { Node } from '../../node.ts';
 import { pack, refuseToReplace } from '../backup/archive.ts';
 import { type Manifest, createManifest, manifestName } from '../backup/manifest.ts';
+import { gatherBeside } from '../backup/partial.ts';
 import { saveSessions, savedSessionsName } from '../backup/saved-sessions.ts';
 import { JobFailed } from '../control-protocol.ts';
 import type { JobContext } from '../control-server.ts';
@@ -20,21 +21,11 @@ export async function backupJob(node: Node, given: Readonly<Record<string, unkno
   const replace = switchArgument(given, 'force');
   if (!replace && (await exists(file))) refuseToReplace(file)({ code: 'EEXIST' });
 
-  const folder = `${file}.partial-${process.pid}`;
-  await mkdir(folder, { mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
-    const reason = {
-      ENOENT: 'its folder does not exist',
-      EACCES: 'this user may not write there',
-      EROFS: 'the file system can only be read',
-      EEXIST: 'another backup is writing it',
-    }[cause.code ?? ''];
-    throw reason === undefined ? cause : new JobFailed('BACKUP_FILE', `${file} cannot be written: ${reason}`, { cause });
-  });
   const step = (phase: string): void => {
     context.signal.throwIfAborted();
     context.report({ phase, done: 0, total: 0, unit: 'files' });
   };
-  try {
+  return gatherBeside(file, async (folder) => {
     step('saving sessions');
     const sessionsFile = await open(join(folder, savedSessionsName), 'wx', 0o600);
     const sessions = await saveSessions(readSideOf(node).database, sessionsFile).finally(() => sessionsFile.close());
@@ -50,9 +41,7 @@ export async function backupJob(node: Node, given: Readonly<Record<string, unkno
     step('packing');
     await pack(folder, [manifestName, logFileName, savedSessionsName], file, { replace, signal: context.signal });
     return manifest;
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 /** Opens the copy as a log: what cannot be opened is no backup. */

@@ -163,6 +163,16 @@ describe('snapshots in files', () => {
     expect(await readdir(join(directory, 'new', stream.slice(-2)))).toEqual([`${stream}.snapshot`]);
   });
 
+  test('that were half written when the process was killed are removed by the next start, and nothing else', async () => {
+    const directory = await folder();
+    const before = await openFileSnapshots(directory);
+    await before.save(stream, 1, Buffer.from('whole'));
+    const inside = join(directory, stream.slice(-2));
+    await writeFile(join(inside, `${stream}.snapshot.2.new`), 'ha');
+    await openFileSnapshots(directory);
+    expect(await readdir(inside)).toEqual([`${stream}.snapshot`]);
+  });
+
   test('that are only half there do not hurt', async () => {
     const directory = await folder();
     const log = await logOf([{ events: [{ type: 'CommandNoted' }], pauseMs: 1 }]);
