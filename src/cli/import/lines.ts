@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { type Readable, pipeline } from 'node:stream';
+import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { limits } from '../../limits.ts';
 
@@ -24,8 +24,8 @@ export async function* readLines(file: string): AsyncGenerator<LineBatch> {
   let line = 1;
   let rest: Buffer = Buffer.alloc(0);
   try {
-    for await (const chunk of await openText(file)) {
-      const block = rest.length === 0 ? (chunk as Buffer) : Buffer.concat([rest, chunk as Buffer]);
+    for await (const chunk of textOf(file)) {
+      const block = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
       const end = block.lastIndexOf(10) + 1;
       rest = block.subarray(end);
       if (rest.length > limits.importLineBytesMax)
@@ -41,17 +41,24 @@ export async function* readLines(file: string): AsyncGenerator<LineBatch> {
   if (rest.length > 0) yield decode(file, line, rest);
 }
 
-async function openText(file: string): Promise<Readable> {
+async function* textOf(file: string): AsyncGenerator<Buffer> {
   const handle = await open(file, 'r');
   const magic = Buffer.alloc(2);
   const { bytesRead } = await handle.read(magic, 0, 2, 0).catch(async (cause: unknown) => {
     await handle.close();
     throw cause;
   });
+  const { size } = await handle.stat();
   const bytes = handle.createReadStream({ start: 0, highWaterMark: 256 * 1024 });
-  if (bytesRead < 2 || magic[0] !== 0x1f || magic[1] !== 0x8b) return bytes;
+  if (bytesRead < 2 || magic[0] !== 0x1f || magic[1] !== 0x8b) return yield* bytes;
+  const gunzip = createGunzip({ chunkSize: 256 * 1024 });
   // The pipeline hands every error to whoever reads the last stream.
-  return pipeline(bytes, createGunzip({ chunkSize: 256 * 1024 }), () => undefined);
+  yield* pipeline(bytes, gunzip, () => undefined);
+  // The library takes a zero byte behind a part for padding, and reads no further, whatever follows.
+  if (gunzip.bytesWritten < size) {
+    const where = `at byte ${gunzip.bytesWritten} of ${size}`;
+    throw new ImportFileError(file, undefined, `the gzip data is followed by zero bytes, ${where}: was a part of the file lost?`);
+  }
 }
 
 function decode(file: string, firstLine: number, block: Buffer): LineBatch {

@@ -54,6 +54,17 @@ describe('readLines', () => {
     expect(await linesOf(await fileOf(gzipSync(text)))).toEqual(lines);
   });
 
+  it('reads gzip files that were put together, and refuses one with a hole', async () => {
+    const [first, second] = [gzipSync('a\nb\n'), gzipSync('c\n')];
+    expect(await linesOf(await fileOf(Buffer.concat([first, second])))).toEqual(['a', 'b', 'c']);
+    for (const after of [second, Buffer.alloc(0)]) {
+      const path = await fileOf(Buffer.concat([first, Buffer.alloc(300 * 1024), after]));
+      await expect(linesOf(path)).rejects.toThrow(
+        /: the gzip data is followed by zero bytes, at byte \d+ of \d+: was a part of the file lost\?$/,
+      );
+    }
+  });
+
   it('names the line that is not UTF-8', async () => {
     const path = await fileOf(Buffer.concat([Buffer.from('one\ntwo\n'), Buffer.from([0xff, 0x0a]), Buffer.from('four\n')]));
     await expect(linesOf(path)).rejects.toThrow(new ImportFileError(path, 3, 'not valid UTF-8'));
