@@ -58,6 +58,8 @@ export const limits = {
   esdbSpaceLengthMax: 32,
 
   // ---- actors
+  /** How often a node that could not begin its run, since the log took nothing, tries again. */
+  runRetryMs: 1_000,
   /** Commands that wait for one actor: beyond it the answer is OVERLOADED, since waiting longer than a time-out helps nobody. */
   mailboxSizeMax: 256,
   /** Commands that an actor remembers whatever their age. */

@@ -4,7 +4,7 @@ import { openFileSnapshots } from './actors/runtime/file-snapshots.ts';
 import type { Membership } from './actors/runtime/members.ts';
 import { startMembership } from './actors/runtime/membership.ts';
 import type { CommandClient } from './actors/command-client.ts';
-import { beginRun, endRun } from './actors/runs.ts';
+import { takePartInRun } from './actors/take-part.ts';
 import { commandFormats, newestFormat } from './actors/envelope.ts';
 import { createCommandClient } from './actors/transport-command-client.ts';
 import type { Clock } from './clock.ts';
@@ -131,8 +131,8 @@ async function start(config: Config, options: NodeOptions, stack: ShutdownStack)
   async function startActors(): Promise<ActorHost> {
     // Within one process nobody else can be there.
     if (config.natsUrl !== undefined) await membership.settled();
-    const run = await beginRun({ ...ports, label: config.label });
-    stack.push('run', () => endRun({ ...ports, run: run.id }));
+    const run = await takePartInRun({ ...ports, label: config.label });
+    stack.push('run', () => run.stop());
     const snapshots = await openFileSnapshots(directory.inside('snapshots'));
     const host = await startActorHost({ ...ports, snapshots });
     stack.push('actors', () => host.stop());

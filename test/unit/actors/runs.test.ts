@@ -1,10 +1,13 @@
 import { expect, test } from 'vitest';
 import { beginRun, endRun } from '../../../src/actors/runs.ts';
+import { takePartInRun } from '../../../src/actors/take-part.ts';
 import { AppendOutcomeUnknown, LogUnavailable } from '../../../src/events/event-log.ts';
 import type { EventLog } from '../../../src/events/event-log.ts';
 import { runsStream, userStreamOf } from '../../../src/events/ids.ts';
 import type { RunId } from '../../../src/events/ids.ts';
 import { createMemoryLog } from '../../../src/events/memory-log.ts';
+import { limits } from '../../../src/limits.ts';
+import { silentLogger } from '../../../src/logger.ts';
 import { seededRandom } from '../../../src/random.ts';
 import { createSimulatedClock } from '../../simulation/simulated-clock.ts';
 import { fixedMembership } from '../../support/fixed-membership.ts';
@@ -88,4 +91,24 @@ test('a log that is not there is for the caller to handle', async () => {
   const { log, begin } = setUp();
   await log.close();
   await expect(begin('none')).rejects.toThrow(LogUnavailable);
+});
+
+test('a node whose log takes nothing starts all the same, and begins its run as soon as it does', async () => {
+  const { clock, random, log, runs } = setUp();
+  let full = true;
+  const own: EventLog = {
+    ...log,
+    append: (...given) => (full ? Promise.reject(new LogUnavailable('no space left')) : log.append(...given)),
+  };
+  const ports = { log: own, clock, random, label: 'late', membership: fixedMembership(clock), logger: silentLogger };
+  const [part, never] = [await takePartInRun(ports), await takePartInRun(ports)];
+  await clock.advance(3 * limits.runRetryMs);
+  await never.stop();
+  expect(await runs()).toEqual([]);
+  full = false;
+  await clock.advance(limits.runRetryMs);
+  expect(await runs()).toMatchObject([{ type: 'RunStarted', label: 'late' }]);
+  await part.stop();
+  expect(await runs()).toMatchObject([{ type: 'RunStarted' }, { type: 'RunEnded' }]);
+  await expect(takePartInRun({ ...ports, log: { ...log, append: () => Promise.reject(new Error('a bug')) } })).rejects.toThrow('a bug');
 });
