@@ -39,6 +39,8 @@ export const limits = {
   streamHeadsHeldMax: 16_384,
   /** Commits whose stream's end may not be written yet: as many are read again after a crash, in some 100 ms. */
   commitsNotIndexedMax: 32_768,
+  /** Pages by which the file of the log may be shorter than it says: LMDB does not write pages at its end that a transaction took and gave back. */
+  logFileSlackPages: 16,
   /** How often a process that only reads the log looks for commits of the one that writes. */
   readOnlyPollMs: 50,
   /** How long EventStoreDB gets for an append, a read or a look at the end of a stream: its own limit for a write is 2 s, for a cluster that elects a leader some more. */

@@ -2,9 +2,9 @@ import { chmod, open as openFile } from 'node:fs/promises';
 import { open } from 'lmdb';
 import type { Database, RootDatabase } from 'lmdb';
 import type { Logger } from '../logger.ts';
-import { LogCorrupt, LogUnavailable } from './event-log.ts';
 import type { StreamName } from './ids.ts';
 import { openFailure, writeFailure } from './lmdb-failures.ts';
+import { assertLmdbFile } from './lmdb-file.ts';
 import * as format from './stored-format.ts';
 import type { CommitStore } from './stored-log.ts';
 
@@ -42,19 +42,6 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStor
   } catch (error) {
     await env?.close();
     throw await openFailure(error, directory);
-  }
-}
-
-/** LMDB would bring the process down over a file that is none of its own. An empty file is a new log. */
-async function assertLmdbFile(path: string, readOnly: boolean): Promise<void> {
-  const file = await openFile(path, readOnly ? 'r' : 'a+', 0o600);
-  try {
-    const { bytesRead, buffer } = await file.read(Buffer.alloc(32), 0, 32, 0);
-    if (bytesRead === 0 && readOnly) throw new LogUnavailable(`${path} is empty: no event log was begun there`);
-    const isLmdb = bytesRead === 32 && buffer.readUInt32LE(24) === 0xbeefc0de && buffer.readUInt32LE(28) === 2;
-    if (bytesRead > 0 && !isLmdb) throw new LogCorrupt(`${path} is not an event log of Starling, or its beginning is damaged`);
-  } finally {
-    await file.close();
   }
 }
 

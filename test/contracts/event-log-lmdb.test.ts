@@ -1,5 +1,5 @@
 import { execFile, spawn, spawnSync } from 'node:child_process';
-import { chmod, mkdir, open as openFile, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, open as openFile, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
@@ -139,6 +139,24 @@ describe('durability of the LMDB log', () => {
 });
 
 describe('trouble of the LMDB log', () => {
+  it('a file that is cut short is refused with the cure, before LMDB would bring the process down', async () => {
+    const directory = await tempDir('log');
+    const path = join(directory, logFileName);
+    const log = await openAt(directory);
+    const text = 'x'.repeat(limits.postBytesMax);
+    await Promise.all(Array.from({ length: 200 }, (_, n) => log.append(`s-${n}` as StreamName, 'no-stream', commitOf(text))));
+    await log.close();
+    const { size } = await stat(path);
+    for (const left of [size - 100_000, size / 2, 8_192]) {
+      await truncate(path, left);
+      for (const readOnly of [true, false]) {
+        const opening = openAt(directory, { readOnly });
+        await expect(opening).rejects.toThrow(LogCorrupt);
+        await expect(opening).rejects.toThrow(`${path} is cut short: ${left} of ${size} bytes are there. Put the whole file in its place`);
+      }
+    }
+  });
+
   it.skipIf(!root)(
     'a full disk refuses appends and loses nothing, and they work again when there is space',
     { timeout: 60_000 },
