@@ -50,6 +50,12 @@ export interface EventLog {
    */
   append(stream: StreamName, expected: ExpectedVersion, commit: NewCommit): Promise<StreamHead>;
 
+  /**
+   * Appends several commits to a stream, one after the other: all or none, under the same promises as `append`. Returns the stream's end after each.
+   * Absent where the engine cannot; those that have it write them with one sync.
+   */
+  appendAll?(stream: StreamName, expected: ExpectedVersion, commits: NonEmpty<NewCommit>): Promise<NonEmpty<StreamHead>>;
+
   /** Reads a stream forwards from the commit that holds `fromVersion`, in batches; a stream that does not exist is an empty one. @throws {LogCorrupt} at a broken chain. */
   read(stream: StreamName, fromVersion?: number): AsyncIterable<readonly RecordedCommit[]>;
 

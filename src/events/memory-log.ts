@@ -4,11 +4,11 @@ import type { SizedCommit } from './batches.ts';
 import { encodeCommit, recordedCommitOf } from './codec.ts';
 import { createCommitFeed } from './commit-feed.ts';
 import { assertOfLog, LogUnavailable, WrongExpectedVersion } from './event-log.ts';
-import type { EventLog, StreamHead } from './event-log.ts';
+import type { EventLog, ExpectedVersion, NewCommit, NonEmpty, StreamHead } from './event-log.ts';
 import { newLogId, newNamespace } from './ids.ts';
 import type { LogId, StreamName } from './ids.ts';
 import { lastPositionOf } from './position.ts';
-import { assertSize, assertWellFormed, headAfter, isExpected } from './stream-chain.ts';
+import { assertSize, assertWellFormed, headAfter, headsOf, inChain, isExpected } from './stream-chain.ts';
 
 export interface MemoryLogOptions {
   readonly random: Random;
@@ -26,26 +26,37 @@ export function createMemoryLog(options: MemoryLogOptions): EventLog {
   const feed = createCommitFeed({ logId: id, last: 0, readCommits: (from) => takeBatch(elementsFrom(all, from - 1)) });
   let closed = false;
 
+  function appendAll(stream: StreamName, expected: ExpectedVersion, commits: NonEmpty<NewCommit>): NonEmpty<StreamHead> {
+    if (closed) throw new LogUnavailable('the log is closed');
+    for (const commit of commits) assertWellFormed(stream, commit);
+    const before = heads.get(stream);
+    if (!isExpected(expected, before)) throw new WrongExpectedVersion(stream);
+    const chain = inChain(before, commits, (commit, after, index) => {
+      const recorded = recordedCommitOf(all.length + 1 + index, stream, after, commit);
+      const bytes = encodeCommit(recorded).length;
+      assertSize(stream, bytes);
+      return { recorded, bytes, head: headAfter(id, recorded) };
+    });
+    all.push(...chain);
+    const commitsOfStream = streams.get(stream);
+    if (commitsOfStream) commitsOfStream.push(...chain);
+    else streams.set(stream, [...chain]);
+    heads.set(stream, chain.at(-1)!.head);
+    feed.publish(chain);
+    return headsOf(chain);
+  }
+
   return {
     id,
     namespace: options.namespace ?? newNamespace(options.random),
 
     async append(stream, expected, commit) {
-      if (closed) throw new LogUnavailable('the log is closed');
-      assertWellFormed(stream, commit);
-      const before = heads.get(stream);
-      if (!isExpected(expected, before)) throw new WrongExpectedVersion(stream);
-      const recorded = recordedCommitOf(all.length + 1, stream, before, commit);
-      const bytes = encodeCommit(recorded).length;
-      assertSize(stream, bytes);
-      const head = headAfter(id, recorded);
-      all.push({ recorded, bytes });
-      const commits = streams.get(stream);
-      if (commits) commits.push({ recorded, bytes });
-      else streams.set(stream, [{ recorded, bytes }]);
-      heads.set(stream, head);
-      feed.publish([{ recorded, bytes }]);
+      const [head] = appendAll(stream, expected, [commit]);
       return head;
+    },
+
+    async appendAll(stream, expected, commits) {
+      return appendAll(stream, expected, commits);
     },
 
     async *read(stream, fromVersion = 0) {

@@ -1,7 +1,7 @@
 import { recordedCommitOf } from './codec.ts';
 import { LogCorrupt, LogUnavailable } from './event-log.ts';
 import type { RecordedCommit, StreamHead } from './event-log.ts';
-import type { PendingAppend } from './group-commit.ts';
+import type { PendingCommit } from './group-commit.ts';
 import { assertCopyOf, assertVersionFollows } from './log-import.ts';
 import type { CopiedLog, LogImport } from './log-import.ts';
 import * as format from './stored-format.ts';
@@ -21,7 +21,7 @@ export function createStoredImport(store: ImportStore, source: CopiedLog): LogIm
   let last = store.last();
   const heads = headsAt(store, last);
 
-  function placed(commit: RecordedCommit): PendingAppend {
+  function placed(commit: RecordedCommit): PendingCommit {
     const before = heads.get(commit.stream);
     assertFollows(commit, before, source.dense ? { number: last + 1, predecessor: before?.position.commit ?? null } : undefined);
     last += 1;

@@ -8,7 +8,7 @@ import { createCommitFeed } from './commit-feed.ts';
 import { assertOfLog, LogUnavailable } from './event-log.ts';
 import type { EventLog, RecordedCommit } from './event-log.ts';
 import { createGroupCommit } from './group-commit.ts';
-import type { PendingAppend } from './group-commit.ts';
+import type { PendingCommit } from './group-commit.ts';
 import type { LogId, StreamName } from './ids.ts';
 import { lastPositionOf } from './position.ts';
 import * as format from './stored-format.ts';
@@ -33,7 +33,7 @@ export interface CommitStore {
    * One transaction, synced when it resolves. False, and nothing is written, when there is a commit of the first number already.
    * @throws {LogUnavailable} when nothing is written. @throws {AppendOutcomeUnknown}
    */
-  write(commits: readonly PendingAppend[], heads: HeadSlice | undefined): Promise<boolean>;
+  write(commits: readonly PendingCommit[], heads: HeadSlice | undefined): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -72,7 +72,7 @@ export function createStoredLog(store: CommitStore, options: StoredLogOptions): 
     heads = headsAt(store, last);
   }
 
-  async function write(group: readonly PendingAppend[]): Promise<void> {
+  async function write(group: readonly PendingCommit[]): Promise<void> {
     const slice = heads.slice(group.length);
     if (!(await store.write(group, slice))) throw new LogUnavailable(`another process writes ${store.path}: only one may`);
     if (slice) heads.written(slice);
@@ -123,7 +123,13 @@ export function createStoredLog(store: CommitStore, options: StoredLogOptions): 
 
     async append(stream, expected, commit) {
       if (readOnly) throw new LogUnavailable('the log was opened to read only');
-      return appends.append(stream, expected, commit);
+      const [head] = await appends.append(stream, expected, [commit]);
+      return head;
+    },
+
+    async appendAll(stream, expected, commits) {
+      if (readOnly) throw new LogUnavailable('the log was opened to read only');
+      return appends.append(stream, expected, commits);
     },
 
     async *read(stream, fromVersion = 0) {

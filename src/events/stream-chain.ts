@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { limits } from '../limits.ts';
 import { LogCorrupt } from './event-log.ts';
-import type { ExpectedVersion, NewCommit, RecordedCommit, StreamHead } from './event-log.ts';
+import type { ExpectedVersion, NewCommit, NonEmpty, RecordedCommit, StreamHead } from './event-log.ts';
 import type { LogId, StreamName } from './ids.ts';
 import { lastPositionOf } from './position.ts';
 
@@ -30,6 +30,22 @@ export function isExpected(expected: ExpectedVersion, head: StreamHead | undefin
 /** The stream's end once `commit` is its last. */
 export function headAfter(logId: LogId, commit: RecordedCommit): StreamHead {
   return { version: commit.firstVersion + commit.events.length - 1, position: lastPositionOf(logId, commit) };
+}
+
+/** Places the commits of one append: each after the end of the stream that the one before it makes, the first after `before`. */
+export function inChain<Placed extends { readonly head: StreamHead }>(
+  before: StreamHead | undefined,
+  [first, ...others]: NonEmpty<NewCommit>,
+  place: (commit: NewCommit, before: StreamHead | undefined, index: number) => Placed,
+): NonEmpty<Placed> {
+  const chain: [Placed, ...Placed[]] = [place(first, before, 0)];
+  for (const commit of others) chain.push(place(commit, chain.at(-1)!.head, chain.length));
+  return chain;
+}
+
+/** The stream's end after each of the commits. */
+export function headsOf([first, ...others]: NonEmpty<{ readonly head: StreamHead }>): NonEmpty<StreamHead> {
+  return [first.head, ...others.map(({ head }) => head)];
 }
 
 /** Checks that commits read one after another are one unbroken stream; `fromStart`: the first of them is the first of all. @throws {LogCorrupt} */

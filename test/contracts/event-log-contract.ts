@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LogUnavailable, PositionOfAnotherLog, WrongExpectedVersion } from '../../src/events/event-log.ts';
-import type { EventLog, ExpectedVersion, NewCommit, RecordedCommit, StreamHead } from '../../src/events/event-log.ts';
+import type { EventLog, ExpectedVersion, NewCommit, NonEmpty, RecordedCommit, StreamHead } from '../../src/events/event-log.ts';
 import type { DomainEvent } from '../../src/events/event-types.ts';
 import type { CommandId, LogId, PostId, StreamName, UserId } from '../../src/events/ids.ts';
 import { comparePositions, lastPositionOf } from '../../src/events/position.ts';
@@ -13,6 +13,8 @@ export interface EventLogCapabilities {
   /** Commits of the longest stream, each appended after the one before was answered. */
   readonly longStream: number;
   readonly manyStreams: number;
+  /** Has `appendAll`. An engine without it writes each commit with an answer of its own. */
+  readonly appendsTogether?: true;
   /** Why a log opened anew does not hold the same events. */
   readonly notPersistent?: string;
 }
@@ -134,6 +136,80 @@ export function eventLogContract(name: string, createLog: () => Promise<LogUnder
         expect(versionsOf(commits)).toEqual(numbersTo(commits.length));
         expect(commits.filter(({ time }) => time === 1)).toHaveLength(wins[1] ?? 0);
         for (const [at, commit] of commits.entries()) expect(commit.predecessor).toBe(commits[at - 1]?.commit ?? null);
+      });
+    });
+
+    it('has appendAll or not, as it says', () => {
+      expect(log.appendAll !== undefined).toBe(capabilities.appendsTogether ?? false);
+    });
+
+    describe.skipIf(!capabilities.appendsTogether)('appendAll', () => {
+      const appendAll = (...args: Parameters<NonNullable<EventLog['appendAll']>>) => log.appendAll!(...args);
+
+      it('appends the commits one after the other, as append would have', async () => {
+        const first = await log.append(streamA, 'no-stream', commitOf(2));
+        const metadata = { commandId: 'c1' as CommandId, fingerprint: 'f1' };
+        const heads = await appendAll(streamA, first, [
+          commitOf(1),
+          { ...commitOf(3), metadata },
+          { ...commitOf(1), time: 1_763_700_000_001 },
+        ]);
+        expect(heads.map(({ version, position }) => [version, position.index])).toEqual([
+          [2, 0],
+          [5, 2],
+          [6, 0],
+        ]);
+        expect(await log.head(streamA)).toEqual(heads[2]);
+        const commits = await readAll(log, streamA);
+        expect(commits.map((commit) => [commit.commit, commit.firstVersion, commit.predecessor])).toEqual([
+          [first.position.commit, 0, null],
+          [heads[0].position.commit, 2, first.position.commit],
+          [heads[1]!.position.commit, 3, heads[0].position.commit],
+          [heads[2]!.position.commit, 6, heads[1]!.position.commit],
+        ]);
+        expect(commits.map((commit) => commit.metadata)).toEqual([undefined, undefined, metadata, undefined]);
+        expect(commits.map(({ time }) => time - 1_763_700_000_000)).toEqual([0, 0, 0, 1]);
+        expect(await firstOf(log, 4)).toEqual(commits);
+        expect(await log.append(streamA, heads[2]!, commitOf(1))).toMatchObject({ version: 7 });
+      });
+
+      it('appends nothing where another end was expected', async () => {
+        const head = await log.append(streamA, 'no-stream', commitOf(1));
+        const second = await log.append(streamA, head, commitOf(1));
+        for (const expected of ['no-stream', head] as const) {
+          await expect(appendAll(streamA, expected, [commitOf(1), commitOf(1)])).rejects.toThrow(WrongExpectedVersion);
+        }
+        expect(await log.head(streamA)).toEqual(second);
+        expect(await readAll(log, streamA)).toHaveLength(2);
+      });
+
+      it('appends nothing when one of them is no commit', async () => {
+        const none = { ...commitOf(1), events: [] } as unknown as NewCommit;
+        const tooLarge = { ...commitOf(1), events: [post('x'.repeat(limits.commitBytesMax))] as const };
+        for (const bad of [none, tooLarge]) await expect(appendAll(streamA, 'no-stream', [commitOf(1), bad])).rejects.toThrow();
+        expect(await log.tail()).toBeUndefined();
+        expect(await appendAll(streamA, 'no-stream', [commitOf(1), commitOf(1)])).toHaveLength(2);
+      });
+
+      it('takes those of many streams at once, and nobody else comes between', async () => {
+        const each = 50;
+        const commits = Array.from({ length: each }, () => commitOf(1)) as unknown as NonEmpty<NewCommit>;
+        const streams = numbersTo(40).map(streamOf);
+        await Promise.all(streams.map((stream) => appendAll(stream, 'no-stream', commits)));
+        const reported = await firstOf(log, streams.length * each);
+        const runs = reported.filter(({ stream }, at) => stream !== reported[at - 1]?.stream).length;
+        expect(runs).toBe(streams.length);
+        for (const stream of streams) {
+          expect(versionsOf(await readAll(log, stream))).toEqual(numbersTo(each));
+        }
+      });
+
+      it('lets one of two rivals win, whole', async () => {
+        const two = [commitOf(1), commitOf(1)] as const;
+        const outcomes = await Promise.allSettled([appendAll(streamA, 'no-stream', two), appendAll(streamA, 'no-stream', two)]);
+        expect(outcomes.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+        expect(outcomes.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'WRONG_EXPECTED_VERSION' } });
+        expect(await readAll(log, streamA)).toHaveLength(2);
       });
     });
 

@@ -11,7 +11,7 @@ eventLogContract(
     const log = createMemoryLog({ random: systemRandom });
     return { log, reopen: () => Promise.reject(new Error('it is gone')), remove: () => log.close() };
   },
-  { raceAppends: 10_000, longStream: 10_000, manyStreams: 10_000, notPersistent: 'it lives as long as the object' },
+  { raceAppends: 10_000, longStream: 10_000, manyStreams: 10_000, appendsTogether: true, notPersistent: 'it lives as long as the object' },
 );
 
 eventLogContract(
@@ -35,5 +35,5 @@ eventLogContract(
     };
   },
   // Appends that follow one another cost a sync each.
-  { raceAppends: 1_000, longStream: 1_000, manyStreams: 10_000 },
+  { raceAppends: 1_000, longStream: 1_000, manyStreams: 10_000, appendsTogether: true },
 );
