@@ -24,7 +24,9 @@ test('a seed reproduces its run', async () => {
 });
 
 // A simulation that notices nothing proves nothing: each of these breaks one rule.
-test.skipIf(isOneSeed).each<LogMutant>(['skips-the-version-check', 'forgets-commands', 'skips-the-head-check'])(
+test
+  .skipIf(isOneSeed)
+  .each<LogMutant>(['skips-the-version-check', 'forgets-commands', 'skips-the-head-check', 'answers-before-it-is-written'])(
   'is noticed: a system that %s',
   async (mutant) => {
     expect(await firstFailure(fixedSeeds(400), (seed) => simulate(seed, mutant))).toBeDefined();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Clock } from '../../clock.ts';
 import { AppendOutcomeUnknown, LogCorrupt, LogUnavailable, WrongExpectedVersion } from '../../events/event-log.ts';
-import type { EventLog, NewCommit, NonEmpty } from '../../events/event-log.ts';
+import type { EventLog, NonEmpty, StreamHead } from '../../events/event-log.ts';
 import type { UserEvent } from '../../events/event-types.ts';
 import { userStreamOf } from '../../events/ids.ts';
 import type { UserId } from '../../events/ids.ts';
@@ -9,13 +9,14 @@ import { isExpected } from '../../events/stream-chain.ts';
 import type { Logger } from '../../logger.ts';
 import type { Answer, CommandEnvelope } from '../commands.ts';
 import { isOver } from '../deadline.ts';
-import { fingerprintOf } from '../fingerprint.ts';
 import { hashOfCommandId } from '../remembered-commands.ts';
-import { decide } from '../user/user.ts';
 import { Mailbox } from './mailbox.ts';
 import { recall } from './recall.ts';
 import { absorb, versionOf } from './recollection.ts';
 import type { Recollection } from './recollection.ts';
+import { acceptedAt, commitOf, settle } from './settle.ts';
+import { decideTurn, takeTurn } from './turn.ts';
+import type { DecidedTurn, OwnCommit, Waiting } from './turn.ts';
 
 // The life of an actor:
 //
@@ -23,8 +24,9 @@ import type { Recollection } from './recollection.ts';
 //       ↑                                             │
 //       └──── whatever it knew is in doubt ───────────┘        any ──put away, or a bug──→ stopped
 //
-// It is created as `recovering`, and reads its stream when its first command comes. It carries out one command at a time. In doubt is what
-// it knows when an append failed, when its outcome is unknown, or when the stream turns out to be longer: then it forgets and reads again.
+// It is created as `recovering`, and reads its stream when its first command comes. It carries out one turn at a time: one command or, where the
+// log can append them together, all that wait and are about different things. In doubt is what it knows when an append failed, when its outcome
+// is unknown, or when the stream turns out to be longer: then it forgets and reads again, and a turn of several it carries out one by one.
 // Two actors of one user may live at the same time, on two nodes. Appends are fenced by the expected version; answers that append nothing
 // leave only after the log said that the stream still ends where the actor believes.
 
@@ -53,11 +55,6 @@ export interface ActorBounds {
 
 type Phase = 'recovering' | 'ready' | 'deciding' | 'stopped';
 
-interface Waiting {
-  readonly envelope: CommandEnvelope;
-  readonly answer: (answer: Answer) => void;
-}
-
 const unknown: Answer = { outcome: 'unknown' };
 const stopping: Answer = { outcome: 'unavailable', reason: 'stopping' };
 const upgrading: Answer = { outcome: 'unavailable', reason: 'upgrade-in-progress' };
@@ -70,6 +67,8 @@ export class Actor {
   readonly #mailbox = new Mailbox<Waiting>();
   #phase: Phase = 'recovering';
   #running = false;
+  /** Commands of the turn that runs. */
+  #atWork = 0;
   #known: Recollection | undefined;
 
   constructor(userId: UserId, ports: ActorPorts) {
@@ -81,7 +80,9 @@ export class Actor {
   tell(envelope: CommandEnvelope): Promise<Answer> {
     return new Promise((answer) => {
       if (this.#phase === 'stopped') return answer(stopping);
-      if (!this.#mailbox.offer({ envelope, answer }, this.#ports.bounds.mailboxSizeMax)) return answer(this.#overloaded());
+      // Those behind the first one of a turn wait as much as if they went alone.
+      const room = this.#ports.bounds.mailboxSizeMax - Math.max(0, this.#atWork - 1);
+      if (!this.#mailbox.offer({ envelope, answer, unsure: false }, room)) return answer(this.#overloaded());
       if (!this.#running) void this.#run();
     });
   }
@@ -102,54 +103,90 @@ export class Actor {
 
   async #run(): Promise<void> {
     this.#running = true;
-    for (let next = this.#mailbox.take(); next !== undefined; next = this.#mailbox.take()) {
+    while (this.#mailbox.size > 0) {
+      const turn = await this.#nextTurn();
+      this.#atWork = turn.length;
       try {
-        next.answer(await this.#carryOut(next.envelope));
+        const alone = turn.length > 1 ? await this.#carryOutTogether(turn) : turn;
+        for (const each of alone) each.answer(await this.#carryOut(each));
       } catch (error) {
-        this.#stop(error, next);
+        this.#stop(error, turn);
       }
+      this.#atWork = 0;
     }
     this.#running = false;
   }
 
-  async #carryOut(envelope: CommandEnvelope): Promise<Answer> {
-    const { clock, bounds, log } = this.#ports;
-    const idHash = hashOfCommandId(envelope.commandId, log.namespace);
-    // An earlier try may or may not have been appended. Once the stream was read again and the command is neither remembered nor
-    // accepted any more, that try can no longer get in either: it expects an end of the stream that is gone.
-    let unsure = false;
+  async #nextTurn(): Promise<readonly Waiting[]> {
+    if (this.#ports.log.appendAll === undefined) return [this.#mailbox.take()!];
+    // What was sent in one go arrives in one go, right behind the command that woke the actor.
+    await Promise.resolve();
+    return takeTurn(this.#mailbox);
+  }
 
+  /** Decides all on one state and appends at once what they come to. Returns those that are to be carried out alone: all, if anything went wrong. */
+  async #carryOutTogether(turn: readonly Waiting[]): Promise<readonly Waiting[]> {
+    let tried: DecidedTurn['decided'] = [];
+    try {
+      const known = await this.#ready();
+      this.#phase = 'deciding';
+      const { alone, settled, decided } = decideTurn(turn, known, this.#ports);
+      tried = decided;
+      const [first, ...others] = decided;
+      if (first !== undefined) {
+        // That it went through proves that the stream ended where all of them were decided, also those that append nothing.
+        const heads = await this.#append(known, [first, ...others]);
+        for (const [at, { waiting }] of decided.entries()) waiting.answer(acceptedAt(heads[at]!.position, waiting.envelope.command));
+      } else if (!(await this.#isAtHead(known))) throw new WrongExpectedVersion(userStreamOf(this.userId));
+      for (const { waiting, answer } of settled) waiting.answer(answer);
+      this.#phase = 'ready';
+      return alone;
+    } catch (error) {
+      this.forget();
+      if (error instanceof AppendOutcomeUnknown) for (const { waiting } of tried) waiting.unsure = true;
+      else if (!isTroubleOfLog(error)) throw error;
+      return turn;
+    }
+  }
+
+  async #carryOut(waiting: Waiting): Promise<Answer> {
+    const { envelope } = waiting;
+    const { clock, bounds, log, mayWrite } = this.#ports;
+    const idHash = hashOfCommandId(envelope.commandId, log.namespace);
+    // While it is unsure: once the stream was read again and the command is neither remembered nor accepted any more, the try that may have been
+    // appended can no longer get in either, since it expects an end of the stream that is gone.
     for (let tries = 0; tries < bounds.decideTriesMax && !isOver(envelope.deadline, clock); tries++) {
       try {
         const known = await this.#ready();
         this.#phase = 'deciding';
         const remembered = recall(envelope, idHash, known, log);
-        const settled = (remembered && (await remembered)) ?? this.#settle(envelope, known);
+        const settled = (remembered && (await remembered)) ?? settle(envelope, known);
         if ('outcome' in settled) {
           if (await this.#isAtHead(known)) return this.#answered(settled);
           this.forget();
           continue;
         }
-        if (!this.#ports.mayWrite(settled)) return this.#answered(unsure ? unknown : upgrading);
+        if (!mayWrite(settled)) return this.#answered(waiting.unsure ? unknown : upgrading);
         // Asked right before the append: whoever waited has given up, and may act on it.
         if (isOver(envelope.deadline, clock)) break;
-        return this.#answered(await this.#append(envelope, idHash, known, settled));
+        const [head] = await this.#append(known, [{ commit: commitOf(envelope, known, settled, clock.now()), idHash }]);
+        return this.#answered(acceptedAt(head.position, envelope.command));
       } catch (error) {
         this.forget();
         if (error instanceof WrongExpectedVersion) continue;
         if (error instanceof AppendOutcomeUnknown) {
-          unsure = true;
+          waiting.unsure = true;
           continue;
         }
         if (error instanceof LogUnavailable || error instanceof LogCorrupt) {
           this.#ports.onLogTrouble(this, error);
-          return unsure ? unknown : { outcome: 'unavailable', reason: 'log-unavailable' };
+          return waiting.unsure ? unknown : { outcome: 'unavailable', reason: 'log-unavailable' };
         }
         throw error;
       }
     }
     if (this.#phase === 'deciding') this.#phase = 'ready';
-    if (unsure) return unknown;
+    if (waiting.unsure) return unknown;
     return isOver(envelope.deadline, clock) ? { outcome: 'unavailable', reason: 'deadline-passed' } : this.#overloaded();
   }
 
@@ -162,37 +199,24 @@ export class Actor {
     return this.#known;
   }
 
-  /** The events to append, or an answer that needs none. */
-  #settle({ command, clientChose }: CommandEnvelope, known: Recollection): Answer | NonEmpty<UserEvent> {
-    const decision = decide(command, known.state);
-    if (!decision.accepted) return { outcome: 'rejected', rejection: decision.rejection };
-    const [first, ...others] = decision.events;
-    if (first !== undefined) return [first, ...others];
-    if (clientChose) return [{ type: 'CommandNoted' }];
-    assert(known.head !== 'no-stream', 'a user without a stream accepts nothing but an event');
-    const answer: Answer = { outcome: 'accepted', position: known.head.position, repeated: false };
-    return command.type === 'CreatePost' ? { ...answer, postId: command.postId } : answer;
-  }
-
-  async #append(
-    { command, commandId }: CommandEnvelope,
-    idHash: number,
-    known: Recollection,
-    events: NonEmpty<UserEvent>,
-  ): Promise<Answer> {
+  /** Appends all the commits or none, and takes them in. */
+  async #append(known: Recollection, commits: NonEmpty<OwnCommit>): Promise<NonEmpty<StreamHead>> {
     const { log, clock, observeAppend } = this.#ports;
     const stream = userStreamOf(this.userId);
-    // Clocks go back, and nodes disagree; within a stream time does not.
-    const time = Math.max(clock.now(), known.time);
-    const commit: NewCommit = { events, time, metadata: { commandId, fingerprint: fingerprintOf(command) } };
+    const [first, ...others] = commits;
     const begunAt = clock.monotonicMs();
-    const head = await log.append(stream, known.head, commit);
+    const heads: NonEmpty<StreamHead> =
+      others.length === 0 || log.appendAll === undefined
+        ? [await log.append(stream, known.head, first.commit)]
+        : await log.appendAll(stream, known.head, [first.commit, ...others.map(({ commit }) => commit)]);
     observeAppend((clock.monotonicMs() - begunAt) / 1000);
-    assert(head.version === versionOf(known.head) + events.length, `${stream}: the log gave version ${head.version}`);
-    absorb(known, commit, head, idHash);
+    for (const [index, { commit, idHash }] of commits.entries()) {
+      const head = heads[index];
+      assert(head?.version === versionOf(known.head) + commit.events.length, `${stream}: the log gave version ${head?.version}`);
+      absorb(known, commit, head, idHash);
+    }
     this.#ports.keepSnapshot(known);
-    const answer: Answer = { outcome: 'accepted', position: head.position, repeated: false };
-    return command.type === 'CreatePost' ? { ...answer, postId: command.postId } : answer;
+    return heads;
   }
 
   async #isAtHead(known: Recollection): Promise<boolean> {
@@ -206,16 +230,21 @@ export class Actor {
   }
 
   /** A bug: what was decided so far stands in the log or not, and nobody may build on this copy. */
-  #stop(error: unknown, current: Waiting): void {
+  #stop(error: unknown, turn: readonly Waiting[]): void {
     this.#ports.logger.error({ stream: userStreamOf(this.userId), err: error }, 'an actor met a bug and stopped');
     this.#phase = 'stopped';
     this.forget();
     this.#ports.onStopped(this);
-    current.answer(unknown);
+    // Who was answered already does not hear this.
+    for (const each of turn) each.answer(unknown);
     for (let next = this.#mailbox.take(); next !== undefined; next = this.#mailbox.take()) next.answer(stopping);
   }
 
   #overloaded(): Answer {
     return { outcome: 'overloaded', retryAfterMs: this.#ports.retryAfterMs() };
   }
+}
+
+function isTroubleOfLog(error: unknown): boolean {
+  return error instanceof WrongExpectedVersion || error instanceof LogUnavailable || error instanceof LogCorrupt;
 }

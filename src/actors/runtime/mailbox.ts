@@ -3,6 +3,11 @@ export class Mailbox<T extends object> {
   #waiting: T[] | undefined;
   #next = 0;
 
+  /** The one that is taken next. */
+  get next(): T | undefined {
+    return this.#waiting?.[this.#next];
+  }
+
   get size(): number {
     return this.#waiting === undefined ? 0 : this.#waiting.length - this.#next;
   }

@@ -79,6 +79,23 @@ export function evolve(state: UserState, event: UserEvent): UserState {
   }
 }
 
+/**
+ * What a command is about; undefined for all of the user. Of commands that are about different things none changes what is decided on another,
+ * in whatever order they come: so they can be decided on the same state.
+ */
+export function topicOf(command: Command): UserId | PostId | undefined {
+  switch (command.type) {
+    case 'RegisterUser':
+      return undefined;
+    case 'FollowUser':
+    case 'UnfollowUser':
+      return command.followeeId;
+    case 'CreatePost':
+    case 'DeletePost':
+      return command.postId;
+  }
+}
+
 function wasPosted(state: UserState, postId: PostId): boolean {
   return (state.posts?.has(postId) ?? false) || (state.deletedPosts?.has(postId) ?? false);
 }

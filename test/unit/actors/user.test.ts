@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Command } from '../../../src/actors/commands.ts';
-import { decide, evolve, initial } from '../../../src/actors/user/user.ts';
+import { decide, evolve, initial, topicOf } from '../../../src/actors/user/user.ts';
 import type { UserState } from '../../../src/actors/user/user.ts';
 import type { UserEvent } from '../../../src/events/event-types.ts';
 import type { PostId, UserId } from '../../../src/events/ids.ts';
@@ -126,6 +126,20 @@ describe('laws', () => {
           recorded.push(...step.events);
         }
         expect(described(recorded.reduce(evolve, initial(ann)))).toEqual(described(lived));
+      }),
+    );
+  });
+
+  test('commands about different things do not change what is decided on each other', () => {
+    fc.assert(
+      fc.property(commands, command, command, (wishes, one, other) => {
+        const topics = [topicOf(one), topicOf(other)];
+        fc.pre(topics[0] !== topics[1] && !topics.includes(undefined));
+        let state = initial(ann);
+        for (const earlier of wishes) ({ state } = carryOut(state, earlier));
+        const before = decide(other, state);
+        ({ state } = carryOut(state, one));
+        expect(decide(other, state)).toEqual(before);
       }),
     );
   });
