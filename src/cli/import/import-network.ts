@@ -79,8 +79,9 @@ export async function importNetwork(request: ImportRequest, context: ImportConte
       await send(item);
       if (++done % 256 === 0) progress();
     };
-    // A user's commands wait for each other in any case: only those of different users share a sync.
-    await forEachInLanes(items, { keyOf: userOf, inFlightMax: request.inFlight, aheadMax: limits.importAheadMax, signal, work });
+    // A user's actor carries out together what comes together; what comes later waits for it in any case.
+    const { importTogetherMax: togetherMax, importAheadMax: aheadMax } = limits;
+    await forEachInLanes(items, { keyOf: userOf, togetherMax, inFlightMax: request.inFlight, aheadMax, signal, work });
     progress();
   };
 

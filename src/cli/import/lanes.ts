@@ -1,6 +1,8 @@
 export interface LaneOptions<T, K> {
-  /** Items with the same key are worked on one after the other, in their order. */
+  /** Items with the same key are begun in their order. */
   readonly keyOf: (item: T) => K;
+  /** Items with the same key that are begun together; the next ones when all of these have ended. */
+  readonly togetherMax: number;
   /** Items at work at the same time, over all keys. */
   readonly inFlightMax: number;
   /** Items read ahead of their turn, in search of keys that are free; a whole batch may go beyond it. */
@@ -14,7 +16,8 @@ interface Lane<T, K> {
   items: T[];
   /** Index of the next item: those before it are done with, and let go together. */
   next: number;
-  busy: boolean;
+  /** Items at work. */
+  running: number;
   /** Neighbours among the free lanes of the same length. */
   before: Lane<T, K> | undefined;
   after: Lane<T, K> | undefined;
@@ -24,16 +27,17 @@ interface Lane<T, K> {
 const doneMax = 64;
 
 /**
- * Works on the items of all batches, many at once, but for each key on one. What waits behind an item of its own key would only hold a
- * place in which another key could go on: so it stays here until its turn. After the first failure, or when `signal` aborts, nothing
- * is begun any more; what runs is awaited, then the failure is thrown.
+ * Works on the items of all batches, many at once, and on those of one key in bunches, one bunch after the other: what belongs to one key can
+ * share work, but what waits behind a bunch would only hold a place in which another key could go on. After the first failure, or when `signal`
+ * aborts, nothing is begun any more; what runs is awaited, then the failure is thrown.
  */
 export async function forEachInLanes<T, K>(batches: AsyncIterable<readonly T[]>, options: LaneOptions<T, K>): Promise<void> {
-  const { keyOf, inFlightMax, aheadMax, signal, work } = options;
+  const { keyOf, togetherMax, inFlightMax, aheadMax, signal, work } = options;
   const lanes = new Map<K, Lane<T, K>>();
   const free = createLongestFirst<T, K>();
   let waiting = 0;
   let running = 0;
+  let beginning = false;
   let failed: { readonly cause: unknown } | undefined;
   let wake = () => {};
 
@@ -42,10 +46,10 @@ export async function forEachInLanes<T, K>(batches: AsyncIterable<readonly T[]>,
   const add = (item: T): void => {
     const key = keyOf(item);
     let lane = lanes.get(key);
-    if (lane === undefined) lanes.set(key, (lane = { key, items: [], next: 0, busy: false, before: undefined, after: undefined }));
-    else if (!lane.busy) free.remove(lane);
+    if (lane === undefined) lanes.set(key, (lane = { key, items: [], next: 0, running: 0, before: undefined, after: undefined }));
+    else if (lane.running === 0) free.remove(lane);
     lane.items.push(item);
-    if (!lane.busy) free.add(lane);
+    if (lane.running === 0) free.add(lane);
     waiting++;
   };
 
@@ -53,27 +57,35 @@ export async function forEachInLanes<T, K>(batches: AsyncIterable<readonly T[]>,
     while (running < inFlightMax && waiting > 0 && !stopped()) {
       const lane = free.take();
       if (lane === undefined) return;
-      const item = taken(lane);
-      lane.busy = true;
-      waiting--;
-      running++;
-      work(item).then(
-        () => ended(lane),
-        (cause: unknown) => {
-          failed ??= { cause };
-          ended(lane);
-        },
-      );
+      lane.running = Math.min(togetherMax, inFlightMax - running, lane.items.length - lane.next);
+      waiting -= lane.running;
+      running += lane.running;
+      for (let left = lane.running; left > 0; left--) {
+        work(taken(lane)).then(
+          () => ended(lane),
+          (cause: unknown) => {
+            failed ??= { cause };
+            ended(lane);
+          },
+        );
+      }
     }
   };
 
   const ended = (lane: Lane<T, K>): void => {
     running--;
-    lane.busy = false;
+    if (--lane.running > 0) return;
     if (lane.next < lane.items.length) free.add(lane);
     else lanes.delete(lane.key);
-    begin();
-    wake();
+    // What ends together makes room for bunches that are as large.
+    if (!beginning) {
+      beginning = true;
+      queueMicrotask(() => {
+        beginning = false;
+        begin();
+        wake();
+      });
+    }
   };
 
   const until = async (holds: () => boolean): Promise<void> => {

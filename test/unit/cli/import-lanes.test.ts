@@ -37,24 +37,35 @@ function heldWork() {
 const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
 describe('forEachInLanes', () => {
-  it('does everything once, in order for each user, never two of one user and never more than the bound at once', async () => {
+  it('does everything once, begun in order for each user in bunches, and never more than the bounds at once', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.constantFrom('a', 'b', 'c', 'd', 'e'), { maxLength: 300 }),
-        fc.record({ inFlightMax: fc.integer({ min: 1, max: 6 }), aheadMax: fc.integer({ min: 1, max: 200 }) }),
+        fc.record({
+          togetherMax: fc.integer({ min: 1, max: 4 }),
+          inFlightMax: fc.integer({ min: 1, max: 6 }),
+          aheadMax: fc.integer({ min: 1, max: 200 }),
+        }),
         fc.integer({ min: 1, max: 50 }),
         fc.scheduler(),
         async (users, bounds, batchSize, scheduler) => {
           const items = itemsOf(users.join(''));
           const done: Item[] = [];
-          const atWork = new Set<string>();
+          const begun: Item[] = [];
+          const atWork = new Set<Item>();
+          /** Users whose bunch is complete: some of it has ended. */
+          const closed = new Set<string>();
           let read = 0;
           const work = async (item: Item): Promise<void> => {
-            expect(atWork.has(item.user)).toBe(false);
-            atWork.add(item.user);
+            expect(closed.has(item.user)).toBe(false);
+            atWork.add(item);
+            begun.push(item);
             expect(atWork.size).toBeLessThanOrEqual(bounds.inFlightMax);
+            expect([...atWork].filter(({ user }) => user === item.user).length).toBeLessThanOrEqual(bounds.togetherMax);
             await scheduler.schedule(Promise.resolve());
-            atWork.delete(item.user);
+            atWork.delete(item);
+            if ([...atWork].some(({ user }) => user === item.user)) closed.add(item.user);
+            else closed.delete(item.user);
             done.push(item);
           };
           const readMore = (count: number): void => {
@@ -66,7 +77,7 @@ describe('forEachInLanes', () => {
           await scheduler.waitFor(finished);
           expect(done.toSorted((a, b) => a.number - b.number)).toEqual(items);
           for (const user of new Set(users)) {
-            const numbers = done.filter((item) => item.user === user).map(({ number }) => number);
+            const numbers = begun.filter((item) => item.user === user).map(({ number }) => number);
             expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
           }
         },
@@ -78,6 +89,7 @@ describe('forEachInLanes', () => {
     const { work, running, begun } = heldWork();
     const finished = forEachInLanes(inBatches(itemsOf('abbbccd'), 7), {
       keyOf: userOf,
+      togetherMax: 1,
       inFlightMax: 2,
       aheadMax: 100,
       signal: never,
@@ -97,9 +109,39 @@ describe('forEachInLanes', () => {
     expect(begun.toSorted()).toEqual([0, 1, 2, 3, 4, 5, 6]);
   });
 
+  it('begins what belongs together at once, and the next bunch when all of it has ended', async () => {
+    const { work, running, begun } = heldWork();
+    const finished = forEachInLanes(inBatches(itemsOf('abbbbb'), 6), {
+      keyOf: userOf,
+      togetherMax: 3,
+      inFlightMax: 5,
+      aheadMax: 100,
+      signal: never,
+      work,
+    });
+    await turn();
+    expect(begun).toEqual([1, 2, 3, 0]);
+    running.get(1)!.end();
+    running.get(3)!.end();
+    await turn();
+    expect(begun).toHaveLength(4);
+    running.get(2)!.end();
+    await turn();
+    expect(begun).toEqual([1, 2, 3, 0, 4, 5]);
+    for (const { end } of [...running.values()]) end();
+    await finished;
+  });
+
   it('begins nothing after a failure, awaits what runs, and throws the failure', async () => {
     const { work, running, begun } = heldWork();
-    const finished = forEachInLanes(inBatches(itemsOf('abcd'), 2), { keyOf: userOf, inFlightMax: 2, aheadMax: 1, signal: never, work });
+    const finished = forEachInLanes(inBatches(itemsOf('abcd'), 2), {
+      keyOf: userOf,
+      togetherMax: 1,
+      inFlightMax: 2,
+      aheadMax: 1,
+      signal: never,
+      work,
+    });
     const outcome = expect(finished).rejects.toThrow('no');
     let ended = false;
     void finished.catch(() => (ended = true));
@@ -117,6 +159,7 @@ describe('forEachInLanes', () => {
     const stop = new AbortController();
     const finished = forEachInLanes(inBatches(itemsOf('abc'), 3), {
       keyOf: userOf,
+      togetherMax: 1,
       inFlightMax: 1,
       aheadMax: 9,
       signal: stop.signal,
@@ -136,7 +179,7 @@ describe('forEachInLanes', () => {
       yield itemsOf('aab');
       throw new Error('line 4');
     }
-    const finished = forEachInLanes(broken(), { keyOf: userOf, inFlightMax: 1, aheadMax: 9, signal: never, work });
+    const finished = forEachInLanes(broken(), { keyOf: userOf, togetherMax: 1, inFlightMax: 1, aheadMax: 9, signal: never, work });
     const outcome = expect(finished).rejects.toThrow('line 4');
     await turn();
     for (const { end } of [...running.values()]) end();
