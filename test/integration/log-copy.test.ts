@@ -129,17 +129,20 @@ describe('a copy of an embedded log', () => {
     await copy(source, to);
     await writer.post(1, 1);
     await writer.post(1, 2);
-    expect(await copy(source, to)).toMatchObject({ copied: 2, commits: 3 });
-    expect(await copy(source, to)).toMatchObject({ copied: 0, commits: 3 });
+    await expect(copy(breaking(source), to)).rejects.toThrow('broken');
+    await expect(openLmdbLog({ directory: to, ...ports })).rejects.toThrow(/that is not complete/);
+    await writer.post(1, 3);
+    expect(await copy(source, to)).toMatchObject({ copied: 2, commits: 4 });
+    expect(await copy(source, to)).toMatchObject({ copied: 0, commits: 4 });
 
     const log = await openLmdbLog({ directory: to, ...ports });
     const stream = userStreamOf(writer.userId(1));
     await log.append(stream, await log.head(stream), { time: 1_800_000_000_000, events: [{ type: 'CommandNoted' }] });
     const upTo = (await source.tail())?.position;
-    expect(await compareLogs(source, log, upTo, quiet)).toMatchObject({ commits: 3, different: 0, missing: 0, added: 1 });
+    expect(await compareLogs(source, log, upTo, quiet)).toMatchObject({ commits: 4, different: 0, missing: 0, added: 1 });
     await log.close();
-    await expect(copy(source, to)).rejects.toThrow(/the target has 4 commits, and the last of them is not that of the source/);
-    await writer.post(1, 3);
+    await expect(copy(source, to)).rejects.toThrow(/the target has 5 commits, and the last of them is not that of the source/);
+    await writer.post(1, 4);
     await expect(copy(source, to)).rejects.toThrow(/the last of them is not that of the source/);
   });
 
@@ -245,6 +248,8 @@ describe('a copy into EventStoreDB, and back', () => {
     expect(resumed.commits).toBe(121);
     expect(resumed.copied).toBeLessThan(121);
     await createWriter(source).register(77);
+    await expect(into(quiet, breaking(source))).rejects.toThrow('broken');
+    await expect(openCopy()).rejects.toThrow(/that is not complete/);
     expect(await into()).toMatchObject({ copied: 1, commits: 122 });
     const copied = await openCopy();
     expect(await compareLogs(source, copied, (await source.tail())?.position, quiet)).toMatchObject({ commits: 122, different: 0 });
@@ -330,13 +335,13 @@ function identityOf({ id, namespace }: EventLog): Omit<CopiedLog, 'dense'> {
   return { id, namespace };
 }
 
-/** The same log, whose subscription breaks after its first batch. */
+/** The same log, whose subscription breaks in its first batch, before its last commit. */
 function breaking(log: EventLog): EventLog {
   return {
     ...log,
     async *subscribe(after, signal) {
       for await (const batch of log.subscribe(after, signal)) {
-        yield batch.slice(0, 40);
+        if (batch.length > 1) yield batch.slice(0, -1);
         throw new Error('broken');
       }
     },

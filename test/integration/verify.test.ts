@@ -82,6 +82,27 @@ describe('a sound system', () => {
   });
 });
 
+test('all read models are looked at as of one moment', async () => {
+  const { writer, last } = await smallNetwork();
+  const { database, reach } = await postgres.project(writer.log);
+  await reach(last);
+  // In the middle of it everything goes.
+  const meanwhile: Database = {
+    ...database,
+    transaction: (settings, work) =>
+      database.transaction(settings, (session) =>
+        work({
+          async query(statement) {
+            if (statement.text.includes('from network.follows')) await database.query({ text: 'delete from network.posts' });
+            return session.query(statement);
+          },
+        }),
+      ),
+  };
+  expect(faultsOf(await verify(writer.log, meanwhile))).toEqual({});
+  expect(faultsOf(await verify(writer.log, database))).toMatchObject({ posts: 20 });
+});
+
 describe('read models', () => {
   const faults: readonly (readonly [string, Partial<Record<FaultKind, number>>])[] = [
     ['delete from network.users where handle = $9', { users: 1, entriesMissing: 2 }],
