@@ -32,6 +32,7 @@ export const spec: CommandSpec = {
   settings: ['logLevel'],
   notes: [
     'Interrupted and run again, it goes on. Run again later, it adds what FROM has got since. Until it is complete, nothing starts on TO.',
+    'Let only one of the two go on afterwards: where positions are kept, the same position would else name two events.',
     'Positions are kept between data directories, so that cursors and read models stay valid. EventStoreDB gives positions of its own.',
     'EVENTSTOREDB_URL says where EventStoreDB is.',
     'Exit code: 0 done, 1 failed or, with --verify, different or missing in TO.',
