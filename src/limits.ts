@@ -41,6 +41,32 @@ export const limits = {
   commitsNotIndexedMax: 32_768,
   /** Pages by which the file of the log may be shorter than it says: LMDB does not write pages at its end that a transaction took and gave back. */
   logFileSlackPages: 16,
+  /** How long JetStream may take to answer an append or a look-up: then the outcome is unknown. Far above a busy server's time, below a try of a command. */
+  jetStreamTimeoutMs: 3_000,
+  /** How long the leader may take to show that it still leads: two of its heartbeats, which come every second, and some. */
+  jetStreamHeadTimeoutMs: 2_500,
+  /** How often it is asked again meanwhile. */
+  jetStreamLeaderPollMs: 50,
+  /** How long opening the log waits for JetStream servers that start together, and pauses between tries. */
+  jetStreamPatienceMs: 20_000,
+  jetStreamRetryMs: 250,
+  /** Commits whose versions are remembered, to check what an append expects: about 100 bytes each. */
+  jetStreamVersionsKnownMax: 65_536,
+  /** Commits of a stream that are read one by one, from its end, before a consumer is worth its making, which takes as long as some of them. */
+  jetStreamSingleReadsMax: 12,
+  /** Messages of one pull of a consumer, and how many bytes may wait before there is another: two pulls are under way at once. */
+  jetStreamPullMessages: 1_024,
+  jetStreamPullBytes: 4 * 1024 * 1024,
+  /** How long a pull stays open, how often the server says meanwhile that it lives, and the silence after which its consumer is made anew. */
+  jetStreamPullMs: 20_000,
+  jetStreamHeartbeatMs: 500,
+  jetStreamSilenceMs: 1_750,
+  /** A consumer that nobody pulls from goes after this time. */
+  jetStreamConsumerIdleMs: 60_000,
+  /** Pause before a stream is asked for its end again while an append to it is under way. */
+  jetStreamBusyMs: 5,
+  /** Bytes of a message besides the commit: subject and fence. */
+  jetStreamHeaderBytes: 1_024,
   /** How often a process that only reads the log looks for commits of the one that writes. */
   readOnlyPollMs: 50,
   /** How long EventStoreDB gets for an append, a read or a look at the end of a stream: its own limit for a write is 2 s, for a cluster that elects a leader some more. */

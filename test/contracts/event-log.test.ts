@@ -35,5 +35,5 @@ eventLogContract(
     };
   },
   // Appends that follow one another cost a sync each.
-  { raceAppends: 1_000, longStream: 1_000, manyStreams: 10_000, appendsTogether: true },
+  { raceAppends: 10_000, longStream: 1_000, manyStreams: 10_000, appendsTogether: true },
 );

@@ -24,6 +24,9 @@ export interface NatsServer {
   stop(): Promise<void>;
   /** Ends it as a power cut would. */
   kill(): Promise<void>;
+  /** Holds it in mid-air (SIGSTOP), as a machine that is overloaded or a cable that is pulled; `resume` lets it go on. */
+  pause(): void;
+  resume(): void;
   /** Starts it again, on the same port and store, after `stop` or `kill`. */
   restart(): Promise<void>;
   /** Stops it and removes its files. */
@@ -49,6 +52,8 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
     url: `nats://127.0.0.1:${port}`,
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
+    pause: () => void child.kill('SIGSTOP'),
+    resume: () => void child.kill('SIGCONT'),
     async restart() {
       await end('SIGTERM');
       ({ child, port } = await launch(found.path, configFile, port));

@@ -1,0 +1,33 @@
+import { limits } from '../limits.ts';
+import { LogUnavailable } from './event-log.ts';
+
+/** Streams have metadata from here on, which holds the id of the log. */
+const versionMin = '2.10.0';
+/** Older ones acknowledge both of two writers that race, when there are replicas (nats-server issue 4320). */
+const versionMinReplicated = '2.10.27';
+
+/**
+ * Looks at the server that we are connected to, since others tell us nothing about themselves; each is looked at when we come to it.
+ * @throws {LogUnavailable} with the cure.
+ */
+export function assertServerFits(info: { readonly version: string; readonly max_payload: number } | undefined, replicas: number): void {
+  const needed = replicas > 1 ? versionMinReplicated : versionMin;
+  const version = info?.version ?? '0.0.0';
+  if (isOlder(version, needed))
+    throw new LogUnavailable(
+      `this nats-server is version ${version}, and an event log with ${replicas} ${replicas > 1 ? 'replicas' : 'replica'} needs ${needed} or later: ` +
+        'renew every server of the cluster',
+    );
+  // A commit of the largest size must fit.
+  const room = limits.commitBytesMax + limits.jetStreamHeaderBytes;
+  if (info !== undefined && info.max_payload < room)
+    throw new LogUnavailable(
+      `this nats-server takes messages of ${info.max_payload} bytes at the most, the log needs ${room}: raise max_payload`,
+    );
+}
+
+function isOlder(version: string, than: string): boolean {
+  const [left, right] = [version, than].map((text) => text.split(/[.-]/).map(Number)) as [number[], number[]];
+  const index = [0, 1, 2].find((part) => left[part] !== right[part]);
+  return index !== undefined && !((left[index] ?? 0) > (right[index] ?? 0));
+}
