@@ -166,6 +166,17 @@ export const limits = {
 
   /** Pause after a batch, in which the next one gathers: the price of a busy system's latency for far fewer transactions. Nobody reads statistics so soon. */
   projectionPauseMs: { network: 3, statistics: 20 },
+  /**
+   * A projection's lease, how often its holder renews it, and how often who stands by looks: a holder that is stopped is replaced within the sum of the
+   * first and the last, one that is killed at the next look.
+   */
+  leaseMs: 3_000,
+  leaseRenewMs: 1_000,
+  leasePollMs: 400,
+  /** A projection's transaction whose holder stands still this long is ended by the server, also where its successor may not do it. */
+  projectionIdleInTransactionMs: 3_000,
+  /** The most events of a lag that are counted, where commits are not numbered one after another. */
+  lagCountedMax: 10_000,
   /** First and longest pause before a projection tries a database or log again that is away. */
   projectionRetryMs: 50,
   projectionRetryMaxMs: 500,
@@ -181,6 +192,8 @@ export const limits = {
   /** How often the database is asked where a projection stands while somebody waits for it; less often if it runs in this process and tells. */
   caughtUpPollMs: 3,
   caughtUpHintedPollMs: 50,
+  /** One that does not move is asked again after this part of the time that it has stood still: so many polls more than were needed, and no storm of them. */
+  caughtUpQuietShare: 16,
   /** Connections of one process to PostgreSQL. */
   databasePoolSize: 10,
   databaseConnectTimeoutMs: 5_000,

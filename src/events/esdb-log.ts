@@ -169,6 +169,7 @@ function createEsdbLog(
   return {
     id,
     namespace,
+    dense: false,
 
     async append(stream, expected, commit) {
       if (closing.signal.aborted) throw new LogUnavailable('the log is closed');

@@ -41,6 +41,8 @@ export interface EventLog {
   readonly id: LogId;
   /** A random UUID made with the log: the name space of user ids. */
   readonly namespace: string;
+  /** Commits are numbered 1, 2, 3 and so on, without gaps: differences of numbers are counts. */
+  readonly dense: boolean;
 
   /**
    * Appends all the events or none; resolves when they are as durable as the engine promises, and no subscriber sees them before.

@@ -222,6 +222,7 @@ async function openOn(connection: NatsConnection, options: JetStreamLogOptions):
   return {
     id,
     namespace,
+    dense: true,
     append(...what) {
       const appending = append(...what).finally(() => running.delete(appending));
       running.add(appending);

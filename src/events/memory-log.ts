@@ -49,6 +49,7 @@ export function createMemoryLog(options: MemoryLogOptions): EventLog {
   return {
     id,
     namespace: options.namespace ?? newNamespace(options.random),
+    dense: true,
 
     async append(stream, expected, commit) {
       const [head] = appendAll(stream, expected, [commit]);

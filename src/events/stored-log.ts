@@ -120,6 +120,7 @@ export function createStoredLog(store: CommitStore, options: StoredLogOptions): 
   return {
     id,
     namespace: store.namespace,
+    dense: true,
 
     async append(stream, expected, commit) {
       if (readOnly) throw new LogUnavailable('the log was opened to read only');

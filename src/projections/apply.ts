@@ -66,7 +66,10 @@ async function apply(
     if (cause instanceof FenceLost || cause instanceof DatabaseUnavailable || cause instanceof CannotApply) throw cause;
     if (commits.length === 1) {
       const types = [...new Set(last.events.map(({ type }) => type))].join(', ');
-      throw new CannotApply(`commit ${last.commit} (${types}): ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+      throw new CannotApply(
+        `commit ${last.commit} of ${last.stream} (${types}): ${cause instanceof Error ? cause.message : String(cause)}`,
+        { cause },
+      );
     }
     const half = Math.ceil(commits.length / 2);
     await apply(database, held, commits.slice(0, half), prepare);

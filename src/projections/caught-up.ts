@@ -10,6 +10,8 @@ export interface CaughtUp {
   waitFor(projections: readonly ProjectionName[], position: Position, timeoutMs: number): Promise<boolean>;
   /** A hint from a projection in the same process where it stands now: saves a poll. */
   advanced(projection: ProjectionName, position: Position): void;
+  /** The projection runs in this process no longer, and is asked for as often as any other. */
+  moved(projection: ProjectionName): void;
   /** The database may have crashed and lost what projections had done last: nothing counts until it is read or told again. */
   forget(): void;
   /** Whoever still waits gets false. */
@@ -31,6 +33,8 @@ export function createCaughtUp(options: { readModel: Pick<ReadModel, 'position'>
   const waiters = new Set<Waiter>();
   const closing = new AbortController();
   let polling = false;
+  // When a projection was last seen to move, or somebody began to wait: one that stands still is asked less and less often.
+  let movedAt = 0;
 
   const reached = (projections: readonly ProjectionName[], position: Position) =>
     projections.every((projection) => {
@@ -54,13 +58,16 @@ export function createCaughtUp(options: { readModel: Pick<ReadModel, 'position'>
       const before = known.get(projection);
       const position = await readModel.position(projection).catch(() => null);
       // A hint that came meanwhile is newer.
-      if (position !== null && known.get(projection) === before) known.set(projection, position);
+      if (position === null || known.get(projection) !== before) continue;
+      if (before === undefined || comparePositions(position, before) !== 0) movedAt = clock.monotonicMs();
+      known.set(projection, position);
     }
     return [...wanted].every((projection) => hinted.has(projection));
   };
 
   const poll = async () => {
     polling = true;
+    movedAt = clock.monotonicMs();
     // Most are told by a hint before the first poll.
     let pauseMs: number = hinted.size > 0 ? limits.caughtUpHintedPollMs : 0;
     while (waiters.size > 0 && !closing.signal.aborted) {
@@ -69,7 +76,8 @@ export function createCaughtUp(options: { readModel: Pick<ReadModel, 'position'>
       await clock.sleep(Math.max(0, Math.min(pauseMs, untilDeadline)), closing.signal);
       if (waiters.size === 0) break;
       const allHinted = await askAll();
-      pauseMs = allHinted ? limits.caughtUpHintedPollMs : limits.caughtUpPollMs;
+      const quietMs = (clock.monotonicMs() - movedAt) / limits.caughtUpQuietShare;
+      pauseMs = allHinted ? limits.caughtUpHintedPollMs : Math.min(Math.max(limits.caughtUpPollMs, quietMs), limits.caughtUpHintedPollMs);
       answerReached();
       const later = clock.monotonicMs();
       for (const waiter of waiters) if (later >= waiter.deadline) answer(waiter, false);
@@ -92,6 +100,7 @@ export function createCaughtUp(options: { readModel: Pick<ReadModel, 'position'>
       known.set(projection, position);
       answerReached();
     },
+    moved: (projection) => void hinted.delete(projection),
     forget: () => known.clear(),
     close: () => closing.abort(),
   };

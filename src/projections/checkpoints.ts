@@ -97,27 +97,36 @@ export async function createSchema(session: Session, projection: Projection, sch
   });
 }
 
+/** Advisory lock of the one replay or roll-back that may run in a database. */
+export const replayLock = 7_254_113_003;
+
 /** Serialises what creates, swaps and claims schemas, until the end of the transaction. */
 export async function lockSchemas(session: Session): Promise<void> {
   await session.query({ text: `select pg_advisory_xact_lock(7254113002)` });
 }
 
-/**
- * Makes the live schema where there is none, and takes it over: whoever ran it before is refused at its next commit.
- * @throws {DatabaseOfAnotherLog} @throws {ProjectionOutdated}
- */
+/** Makes the live schema where there is none. @throws {DatabaseOfAnotherLog} @throws {ProjectionOutdated} */
+export async function ensureLive(database: Database, projection: Projection, logId: LogId): Promise<void> {
+  await database.transaction({}, (session) => ensure(session, projection, logId));
+}
+
+async function ensure(session: Session, projection: Projection, logId: LogId): Promise<void> {
+  await lockSchemas(session);
+  await refuseDatabaseOfAnotherLog(session, logId);
+  const found = await findCheckpoint(session, projection.name);
+  if (found === undefined) {
+    await createSchema(session, projection, projection.name, logId, projection.tablesSql + projection.indexesSql);
+  } else if (found.version !== projection.version) {
+    throw new ProjectionOutdated(
+      `the rows of ${projection.name} are of version ${found.version}, this Starling makes version ${projection.version}: run "npx starling replay ${projection.name}"`,
+    );
+  }
+}
+
+/** Takes the live schema over: whoever ran it before is refused at its next commit. @throws {DatabaseOfAnotherLog} @throws {ProjectionOutdated} */
 export async function claim(database: Database, projection: Projection, logId: LogId): Promise<Checkpoint> {
   return database.transaction({}, async (session) => {
-    await lockSchemas(session);
-    await refuseDatabaseOfAnotherLog(session, logId);
-    const found = await findCheckpoint(session, projection.name);
-    if (found === undefined) {
-      await createSchema(session, projection, projection.name, logId, projection.tablesSql + projection.indexesSql);
-    } else if (found.version !== projection.version) {
-      throw new ProjectionOutdated(
-        `the rows of ${projection.name} are of version ${found.version}, this Starling makes version ${projection.version}: run "npx starling replay ${projection.name}"`,
-      );
-    }
+    await ensure(session, projection, logId);
     const rows = await session.query<Checkpoint>({
       text: 'update starling.checkpoints set epoch = epoch + 1 where projection = $1 returning *',
       values: [projection.name],

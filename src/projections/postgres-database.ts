@@ -14,7 +14,7 @@ export type DatabaseTarget = { readonly url: string } | { readonly host: string;
  */
 export async function openDatabase(
   target: DatabaseTarget,
-  options: { logger: Logger; poolSize?: number; applicationName?: string },
+  options: { logger: Logger; poolSize?: number; applicationName?: string; idleInTransactionMs?: number },
 ): Promise<Database> {
   const config: pg.PoolConfig = {
     ...('url' in target ? { connectionString: target.url } : target),
@@ -29,7 +29,7 @@ export async function openDatabase(
     statement_timeout: limits.databaseStatementTimeoutMs,
     lock_timeout: limits.databaseLockTimeoutMs,
     // A holder that was stopped inside its transaction must not keep its row locks from its successor.
-    idle_in_transaction_session_timeout: limits.databaseIdleInTransactionMs,
+    idle_in_transaction_session_timeout: options.idleInTransactionMs ?? limits.databaseIdleInTransactionMs,
   };
   const pool = new pg.Pool(config);
   // A connection that breaks while it idles is replaced when it is needed; without a listener it would end the process.
@@ -147,8 +147,9 @@ async function listen(
 }
 
 // Classes and codes of SQLSTATE after which the same work may succeed later: connection exceptions, insufficient resources (a full disk),
-// operator intervention (shutdown, start-up, cancelled by a time limit), idle in transaction, serialisation failure, deadlock, lock not available.
-const passing = /^(08...|53...|57...|25P03|40001|40P01|55P03)$/;
+// operator intervention (shutdown, start-up, cancelled by a time limit), idle in transaction, read only (the old primary after a fail-over), serialisation
+// failure, deadlock, lock not available.
+const passing = /^(08...|53...|57...|25P03|25006|40001|40P01|55P03)$/;
 const network = new Set([
   'ECONNREFUSED',
   'ECONNRESET',

@@ -8,40 +8,47 @@ import type { Metrics } from '../metrics.ts';
 import { applyCommits } from './apply.ts';
 import type { Held } from './apply.ts';
 import type { CaughtUp } from './caught-up.ts';
-import { claim, FenceLost, findCheckpoint } from './checkpoints.ts';
+import { claim, ensureLive, FenceLost, findCheckpoint, ProjectionOutdated } from './checkpoints.ts';
 import type { Checkpoint } from './checkpoints.ts';
 import { openCommitSource } from './commit-source.ts';
 import { DatabaseUnavailable } from './database.ts';
 import type { Database } from './database.ts';
+import { acquireLease } from './lease.ts';
+import type { Lease, LeaseReport } from './lease.ts';
 import { positionOrNull } from './places.ts';
 import type { Projection } from './projection.ts';
 import { createRate } from './rate.ts';
 import type { ProjectionName } from './read-model.ts';
+import { isRebuilding, lagOf, readProjectionStatuses } from './statuses.ts';
 
-// A runner is in one of three states:
-//   following: owns an epoch and applies what the log brings; a database or log that is away is waited for, and it goes on from the checkpoint;
-//              one that comes back from a crash may stand before what it had, so it is asked before anything else is applied;
-//   swapped:   a replay has put other rows in its place; it claims them and follows on from their checkpoint;
-//   stopped:   told to, or somebody else has taken over, or an event cannot be applied (`stoppedBy`). Nothing is ever skipped.
+// A runner is in one of four states:
+//   standing by: another node has the lease; it looks again and again whether that is still so;
+//   following:   has the lease, owns an epoch, and applies what the log brings; a database or log that is away is waited for, and it goes on from the
+//                checkpoint; one that comes back from a crash may stand before what it had, so it is asked before anything else is applied;
+//   swapped:     a replay has put other rows in its place; it claims them and follows on from their checkpoint;
+//   stopped:     an event cannot be read or applied (`stoppedBy`): it keeps the lease, for others would fare no better, and tries again when other rows
+//                are swapped in or the database was away.
+// Nothing is ever skipped.
 
-export interface ProjectionStatus {
+export interface RunnerStatus {
   readonly name: ProjectionName;
   /** Every event up to it is applied; null before the first. */
   readonly position: Position | null;
+  /** What the log has more than that; counted in events where commits are not numbered one after another. */
   readonly lagCommits: number;
   /** Over the last seconds. */
   readonly eventsPerSecond: number;
-  /** Why it stands still although it should not: what could not be applied, or who took over. */
+  /** Why it stands still although it should not: what could not be applied. */
   readonly stoppedBy: string | null;
   /** A replay builds it anew beside. */
   readonly rebuilding: boolean;
+  /** Another node applies it, and what stands here is what that one tells. */
+  readonly standingBy: boolean;
 }
 
 export interface RunningProjection {
   readonly name: ProjectionName;
-  status(): Promise<ProjectionStatus>;
-  /** For who replays it in this process. */
-  setRebuilding(rebuilding: boolean): void;
+  status(): Promise<RunnerStatus>;
   /** The database may have crashed and lost the last batches: looks where it stands, and goes on from there. */
   lookAgain(): void;
   /** Lets a running batch finish. */
@@ -50,6 +57,8 @@ export interface RunningProjection {
 
 export interface ProjectionOptions {
   readonly projection: Projection;
+  /** Made anew for each start of a process: no two runners of a projection share it. */
+  readonly nodeId: string;
   readonly log: EventLog;
   readonly database: Database;
   readonly clock: Clock;
@@ -62,20 +71,24 @@ export interface ProjectionOptions {
 }
 
 /**
- * Claims the projection and keeps it up with the log until stopped.
+ * Keeps the projection up with the log whenever its lease is free, until stopped.
  * @throws {DatabaseOfAnotherLog} @throws {ProjectionOutdated} @throws {DatabaseUnavailable} when it cannot even begin.
  */
 export async function startProjection(options: ProjectionOptions): Promise<RunningProjection> {
-  const { projection, log, database, clock, metrics, caughtUp } = options;
+  const { projection, nodeId, log, database, clock, metrics, caughtUp } = options;
   const logger = options.logger.child({ projection: projection.name });
   const stopping = new AbortController();
   const signal = options.signal ? AbortSignal.any([stopping.signal, options.signal]) : stopping.signal;
   const rate = createRate(clock);
   let position: Position | null = null;
   let stoppedBy: string | null = null;
-  let rebuilding = false;
   let failures = 0;
   let looked = new AbortController();
+  let lease: Lease | undefined;
+
+  const describe = (): LeaseReport => ({ eventsPerSecond: rate.perSecond(), stoppedBy });
+  const acquire = () =>
+    acquireLease({ database, projection: projection.name, version: projection.version, nodeId, clock, logger, describe });
 
   const standsAt = (place: string | null) => {
     position = positionOrNull(log.id, place);
@@ -117,46 +130,87 @@ export async function startProjection(options: ProjectionOptions): Promise<Runni
     return onlySwaps ? claim(database, projection, log.id) : undefined;
   };
 
-  const run = async (first: Checkpoint) => {
+  /** Returns when the lease is over, somebody else has claimed the rows, or they are no longer of the version that this code makes. */
+  const lead = async (held: Lease, first: Checkpoint | undefined) => {
+    const over = AbortSignal.any([signal, held.lost]);
     let mine = first;
     let again = false;
-    while (!signal.aborted) {
+    while (!over.aborted) {
       looked = new AbortController();
       try {
-        const now = again ? await resume(mine) : first;
-        if (now === undefined) {
-          stoppedBy = 'another process has taken over';
-          logger.warn({}, 'another process has taken this projection over');
-          return;
-        }
+        const now: Checkpoint | undefined =
+          mine === undefined ? await claim(database, projection, log.id) : again ? await resume(mine) : mine;
+        if (now === undefined) return logger.warn({}, 'another process has claimed this projection');
         mine = now;
         again = true;
-        await follow({ schema: projection.name, epoch: mine.epoch, place: mine.place }, AbortSignal.any([signal, looked.signal]));
+        await follow({ schema: projection.name, epoch: mine.epoch, place: mine.place }, AbortSignal.any([over, looked.signal]));
         if (!looked.signal.aborted) return;
       } catch (cause) {
-        if (cause instanceof FenceLost) {
-          logger.info({}, 'the checkpoint has moved');
-        } else if (cause instanceof DatabaseUnavailable || cause instanceof LogUnavailable) {
-          const pauseMs = Math.min(limits.projectionRetryMs * 2 ** failures, limits.projectionRetryMaxMs);
-          failures += 1;
-          logger.warn({ error: cause.message, pauseMs }, 'waiting for the database or the log');
-          await clock.sleep(pauseMs, signal);
-        } else if (!signal.aborted) {
-          stoppedBy = cause instanceof Error ? cause.message : String(cause);
-          logger.error({ error: stoppedBy }, 'the projection has stopped: an event cannot be read or applied');
-          return;
-        }
+        if (cause instanceof FenceLost) logger.info({}, 'the checkpoint has moved');
+        else if (isPassing(cause)) await pause(cause, over);
+        else if (cause instanceof ProjectionOutdated)
+          return logger.warn({ error: cause.message }, 'the rows are for another version of this code');
+        else if (!over.aborted) await stop(cause, held, mine, AbortSignal.any([over, looked.signal]));
       }
     }
   };
 
-  const first = await claim(database, projection, log.id);
-  standsAt(first.place);
+  const pause = async (cause: Error, until: AbortSignal) => {
+    const pauseMs = Math.min(limits.projectionRetryMs * 2 ** failures, limits.projectionRetryMaxMs);
+    failures += 1;
+    logger.warn({ error: cause.message, pauseMs }, 'waiting for the database or the log');
+    await clock.sleep(pauseMs, until);
+  };
+
+  /** Until there is a reason to try again. */
+  const stop = async (cause: unknown, held: Lease, mine: Checkpoint | undefined, until: AbortSignal) => {
+    stoppedBy = cause instanceof Error ? cause.message : String(cause);
+    logger.error({ error: stoppedBy }, 'the projection has stopped: an event cannot be read or applied');
+    await held.report();
+    const swapped = () =>
+      findCheckpoint(database, projection.name).then(
+        (now) => now?.epoch !== mine?.epoch,
+        () => false,
+      );
+    do await clock.sleep(limits.leaseRenewMs, until);
+    while (!until.aborted && !(await swapped()));
+    stoppedBy = null;
+  };
+
+  const run = async (first: Checkpoint | undefined) => {
+    for (let found = first; !signal.aborted; found = undefined) {
+      try {
+        lease ??= await acquire();
+      } catch (cause) {
+        logger.warn({ error: String(cause) }, 'waiting for the database');
+      }
+      if (lease === undefined) {
+        await clock.sleep(limits.leasePollMs, signal);
+        continue;
+      }
+      await lead(lease, found);
+      const before = lease;
+      lease = undefined;
+      caughtUp?.moved(projection.name);
+      await before.release();
+    }
+  };
+
+  await ensureLive(database, projection, log.id);
+  lease = await acquire();
+  const first =
+    lease &&
+    (await claim(database, projection, log.id).catch(async (cause: unknown) => {
+      await lease!.release();
+      throw cause;
+    }));
+  if (first) standsAt(first.place);
   const ended = run(first);
 
-  const lag = async () => Math.max(0, ((await log.tail())?.position.commit ?? 0) - (position?.commit ?? 0));
+  const lag = async () => lagOf(log, position, (await log.tail())?.position);
   // Looked up for each page, since what matters most is the lag of one that stands still. A log that does not answer says nothing new.
   const forgetPages = metrics.beforePage(async () => {
+    if (lease === undefined) return metrics.projectionLag.remove({ projection: projection.name });
     const commits = await lag().catch(() => undefined);
     if (commits !== undefined) metrics.projectionLag.set({ projection: projection.name }, commits);
   });
@@ -164,11 +218,12 @@ export async function startProjection(options: ProjectionOptions): Promise<Runni
   return {
     name: projection.name,
     status: async () => {
-      const lagCommits = await lag().catch(() => 0);
-      return { name: projection.name, position, lagCommits, eventsPerSecond: rate.perSecond(), stoppedBy, rebuilding };
-    },
-    setRebuilding: (now) => {
-      rebuilding = now;
+      if (lease === undefined) return statusOfOthers(database, log, projection.name);
+      const [lagCommits, rebuilding] = await Promise.all([
+        lag().catch(() => 0),
+        isRebuilding(database, projection.name).catch(() => false),
+      ]);
+      return { name: projection.name, position, lagCommits, eventsPerSecond: rate.perSecond(), stoppedBy, rebuilding, standingBy: false };
     },
     lookAgain: () => looked.abort(),
     stop: async () => {
@@ -177,4 +232,14 @@ export async function startProjection(options: ProjectionOptions): Promise<Runni
       await ended;
     },
   };
+}
+
+async function statusOfOthers(database: Database, log: EventLog, name: ProjectionName): Promise<RunnerStatus> {
+  const found = (await readProjectionStatuses(database, log)).find((status) => status.name === name)!;
+  const { position, lagEvents, eventsPerSecond, stoppedBy, rebuilding } = found;
+  return { name, position, lagCommits: lagEvents, eventsPerSecond, stoppedBy, rebuilding, standingBy: true };
+}
+
+function isPassing(cause: unknown): cause is Error {
+  return cause instanceof DatabaseUnavailable || cause instanceof LogUnavailable;
 }

@@ -3,7 +3,7 @@ import type { EventLog, RecordedCommit } from '../../events/event-log.ts';
 import type { Logger } from '../../logger.ts';
 import { applyCommits, loadCommits } from '../apply.ts';
 import type { Held } from '../apply.ts';
-import { advance, findCheckpoint } from '../checkpoints.ts';
+import { advance, findCheckpoint, replayLock } from '../checkpoints.ts';
 import type { Database, Session } from '../database.ts';
 import { commitOfPlace, placeOfEvent } from '../places.ts';
 import type { Projection } from '../projection.ts';
@@ -203,7 +203,7 @@ export function rollback(
 async function alone<T>(database: Database, work: () => Promise<T>): Promise<T> {
   return database.transaction({}, async (session) => {
     await session.query({ text: 'set local idle_in_transaction_session_timeout = 0' });
-    const [lock] = await session.query<{ taken: boolean }>({ text: 'select pg_try_advisory_xact_lock(7254113003) as taken' });
+    const [lock] = await session.query<{ taken: boolean }>({ text: 'select pg_try_advisory_xact_lock($1) as taken', values: [replayLock] });
     if (!lock!.taken) throw new ReplayRunning('another replay or roll-back is running on this database: wait for its end');
     return work();
   });

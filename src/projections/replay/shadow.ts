@@ -34,8 +34,9 @@ export async function beginShadow(database: Database, projection: Projection, lo
     await createSchema(session, projection, schema, log.id, projection.tablesSql + projection.loadingSql);
   });
   const held: Held = { schema, epoch: '0', place: null };
-  const end = (await log.tail())?.position.commit ?? 0;
   const { checkpoint, digests } = await readLive(database, projection);
+  // Asked afterwards: the live rows go on, and must not seem to be ahead of the log.
+  const end = (await log.tail())?.position.commit ?? 0;
   const nothing = { projection, held, targetCommit: end, notComparable: undefined, aheadOfLog: false, live: undefined };
   if (checkpoint !== undefined && checkpoint.version !== projection.version) {
     return { ...nothing, notComparable: `not comparable: ${checkpoint.version} → ${projection.version}` };

@@ -1,3 +1,4 @@
+import { newNodeId } from '../../support/node-id.ts';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createClient } from 'graphql-ws';
@@ -46,7 +47,7 @@ export async function startPushingSystem() {
   const meters = startMeters({ transport, space: 'test', nodeId: 'test', clock: systemClock });
   const readModel = createReadModel(database, log.id);
   const caughtUp = createCaughtUp({ readModel, clock: systemClock });
-  const projection = await startProjection({ ...ports, projection: networkProjection, log, database, caughtUp });
+  const projection = await startProjection({ nodeId: newNodeId(), ...ports, projection: networkProjection, log, database, caughtUp });
   const counts = { subscribes: 0, reads: 0, handOvers: 0, handOversAtOnce: 0, handOversAtOnceMax: 0, postsAsOf: 0 };
 
   const watchedLog: EventLog = {

@@ -209,7 +209,7 @@ describe('replay', () => {
     const bad = await writer.post(3, 7_777, 'a\0b');
     for (let post = 8_000; post < 8_080; post += 1) await writer.post(4, post);
     const database = await postgres.createDatabase();
-    await expect(rebuild(writer.log, database)).rejects.toThrow(`commit ${bad.commit} (PostCreated)`);
+    await expect(rebuild(writer.log, database)).rejects.toThrow(`commit ${bad.commit} of user-${writer.userId(3)} (PostCreated)`);
     const left = await database.query({ text: `select from pg_namespace where nspname like 'network%' or nspname like 'statistics%'` });
     expect(left).toHaveLength(0);
   });

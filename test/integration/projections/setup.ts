@@ -1,3 +1,4 @@
+import { newNodeId } from '../../support/node-id.ts';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import type { EventLog } from '../../../src/events/event-log.ts';
@@ -31,24 +32,26 @@ export function usePostgres() {
   });
   afterAll(() => postgres.stop());
   // Closed after each test: a server takes only so many connections.
-  const createDatabase = async () => {
-    const { database } = await postgres.createDatabase();
-    cleanUps.push(() => database.close());
-    await migrate(database);
-    return database;
+  const createDatabaseAt = async () => {
+    const created = await postgres.createDatabase();
+    cleanUps.push(() => created.database.close());
+    await migrate(created.database);
+    return created;
   };
+  const createDatabase = async () => (await createDatabaseAt()).database;
   return {
     get server() {
       return postgres.server;
     },
     createDatabase,
+    createDatabaseAt,
     /** Projections that run on a database of their own until the test ends. */
     project: async (log: EventLog, projections: readonly Projection[] = bothProjections, on?: Database): Promise<Projected> => {
       const database = on ?? (await createDatabase());
       const readModel = createReadModel(database, log.id);
       const caughtUp = createCaughtUp({ readModel, clock: systemClock });
       const common = { log, database, clock: systemClock, logger: silentLogger, metrics: createMetrics(), caughtUp };
-      const running = await Promise.all(projections.map((projection) => startProjection({ projection, ...common })));
+      const running = await Promise.all(projections.map((projection) => startProjection({ nodeId: newNodeId(), projection, ...common })));
       cleanUps.push(async () => {
         caughtUp.close();
         await Promise.all(running.map((each) => each.stop()));

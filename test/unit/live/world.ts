@@ -157,6 +157,7 @@ export function createWorld(options: { random?: Random; manual?: boolean } = {})
         settle();
       }),
     advanced: () => undefined,
+    moved: () => undefined,
     forget: () => undefined,
     close: () => undefined,
   };

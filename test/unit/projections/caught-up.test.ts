@@ -43,6 +43,22 @@ describe('waiting until projections have caught up', () => {
     expect(clock.sleepers()).toBe(0);
   });
 
+  it('asks a projection that stands still less and less often', async () => {
+    const clock = createManualClock();
+    const { stands, polls, caughtUp } = withPolls(clock);
+    const wait = caughtUp.waitFor(['network'], at(5), 60_000);
+    await clock.advance(2_000);
+    const before = polls();
+    await clock.advance(10_000);
+    expect(polls() - before).toBeLessThanOrEqual(10_000 / limits.caughtUpHintedPollMs + 1);
+    stands.network = 4;
+    await clock.advance(limits.caughtUpHintedPollMs);
+    stands.network = 5;
+    await clock.advance(2 * limits.caughtUpPollMs);
+    expect(await Promise.race([wait, Promise.resolve('still waiting')])).toBe(true);
+    caughtUp.close();
+  });
+
   it('answers at once by a hint, and waits for all projections that it was asked for', async () => {
     const { caughtUp } = withPolls();
     let answered = false;

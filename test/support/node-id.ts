@@ -1,0 +1,4 @@
+let count = 0;
+
+/** No two runners of a projection share one. */
+export const newNodeId = (): string => `node${process.pid}_${++count}`;
