@@ -3,7 +3,7 @@ import type { Clock } from './clock.ts';
 import type { EventLog } from './events/event-log.ts';
 import { createPostgresAttemptLimits } from './gateway/attempt-limits-postgres.ts';
 import { parseTrustedProxies } from './gateway/client-address.ts';
-import type { GatewayServices } from './gateway/context.ts';
+import type { ClusterView, GatewayServices } from './gateway/context.ts';
 import type { Readiness } from './gateway/gateway.ts';
 import { createGateway } from './gateway/gateway.ts';
 import { createLiveFeed } from './gateway/live/live-feed.ts';
@@ -31,6 +31,7 @@ export interface GatewayPorts {
   readonly transport: Transport;
   readonly space: string;
   readonly meters: Meters;
+  readonly cluster: ClusterView;
   readonly ready: () => Promise<Readiness>;
   readonly clock: Clock;
   readonly random: Random;

@@ -12,17 +12,17 @@ import { systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Role } from './settings.ts';
 import type { DataDirectory } from './data-directory.ts';
-import { logFolder } from './data-directory.ts';
 import type { EventLog } from './events/event-log.ts';
 import { eventGenerations, newestGeneration } from './events/generations.ts';
 import type { LmdbEventLog } from './events/lmdb-log.ts';
-import { openLmdbLog } from './events/lmdb-log.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import { createMetrics } from './metrics.ts';
 import type { Database } from './projections/database.ts';
 import type { Random } from './random.ts';
 import { systemRandom } from './random.ts';
+import { openLog } from './open-log.ts';
+import { readProjectionStatuses } from './projections/statuses.ts';
 import type { ReadSide } from './read-side.ts';
 import { openReadSide, startDatabase } from './read-side.ts';
 import { readinessOf } from './readiness.ts';
@@ -92,13 +92,12 @@ async function start(config: Config, options: NodeOptions, stack: ShutdownStack)
   // Whichever fails first is what is thrown; the other must not count as unhandled.
   for (const begun of [target, gatewayModule]) begun?.catch(() => undefined);
 
-  const log = await openLmdbLog({ directory: directory.inside(logFolder), random, logger, metrics, clock });
+  const { log, embedded, space } = await openLog(config, directory, { random, logger, metrics, clock });
   stack.push('event log', () => log.close());
-  const space = config.space ?? log.id;
   const transport =
     config.natsUrl === undefined
       ? createLocalTransport({ clock, logger })
-      : await connectNats({ servers: config.natsUrl, name: `starling ${id}`, clock, random, logger, metrics });
+      : await connectNats({ servers: config.natsUrl, files: config.natsFiles, name: `starling ${id}`, clock, random, logger, metrics });
   stack.push('transport', () => transport.close());
   const meters = startMeters({ transport, space, nodeId: id, clock });
   stack.push('meters', () => meters.stop());
@@ -119,12 +118,23 @@ async function start(config: Config, options: NodeOptions, stack: ShutdownStack)
   // Before the actors: a database that shows more than the log holds is refused before anything is appended.
   const readSide =
     target &&
-    (await openReadSide(await target, { ...ports, ...options, onApplied: (events) => meters.count('eventsProjected', events) }, stack));
+    (await openReadSide(
+      await target,
+      { ...ports, ...options, nodeId: id, onApplied: (events) => meters.count('eventsProjected', events) },
+      stack,
+    ));
   if (has('actors')) actors = await startActors();
   const commands = createCommandClient(ports);
-  const node = { ...ports, embeddedLog: log, id, roles: options.roles, startedAt, readSide, commands, actors };
+  const node = { ...ports, embeddedLog: embedded, id, roles: options.roles, startedAt, readSide, commands, actors };
+  const cluster = {
+    nodes: membership.members,
+    transport: transport.name,
+    eventLog: config.logEngine,
+    projections: async () => (readSide ? readProjectionStatuses(readSide.database, log) : []),
+  };
   const gateway =
-    readSide && (await (await gatewayModule)?.startGateway({ ...node, ...readSide, ready: () => readinessOf(node) }, config, stack));
+    readSide &&
+    (await (await gatewayModule)?.startGateway({ ...node, ...readSide, cluster, ready: () => readinessOf(node) }, config, stack));
   logger.info({ node: id, roles: options.roles, elapsedMs: clock.now() - startedAt }, 'node started');
   return { ...node, url: gateway?.url, stop: () => stack.stop() };
 

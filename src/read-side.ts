@@ -3,16 +3,18 @@ import type { Config } from './config.ts';
 import type { Role } from './settings.ts';
 import type { DataDirectory } from './data-directory.ts';
 import type { EventLog } from './events/event-log.ts';
+import { limits } from './limits.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import type { CaughtUp } from './projections/caught-up.ts';
 import { createCaughtUp } from './projections/caught-up.ts';
-import { refuseDatabaseOfAnotherLog, refuseDatabaseOfOtherHistory } from './projections/checkpoints.ts';
+import { ensureLive, refuseDatabaseOfAnotherLog, refuseDatabaseOfOtherHistory } from './projections/checkpoints.ts';
 import { createReadModel } from './projections/create-read-model.ts';
 import type { Database } from './projections/database.ts';
 import { DatabaseUnavailable } from './projections/database.ts';
 import { watchDatabase } from './projections/database-watch.ts';
 import { startEmbeddedPostgres } from './projections/embedded-postgres.ts';
+import { sessionName } from './projections/lease.ts';
 import { migrate } from './projections/migrate.ts';
 import { networkProjection } from './projections/network/projection.ts';
 import { openDatabase } from './projections/postgres-database.ts';
@@ -36,6 +38,7 @@ export interface ReadSide {
 }
 
 export interface ReadSidePorts {
+  readonly nodeId: string;
   readonly log: EventLog;
   readonly roles: readonly Role[];
   readonly clock: Clock;
@@ -76,6 +79,8 @@ export async function openReadSide(target: DatabaseTarget, ports: ReadSidePorts,
   // A replay is the cure of rows that are ahead, so a node that only runs jobs takes them.
   if (roles.includes('actors') || roles.includes('projections')) await refuseDatabaseOfOtherHistory(database, log);
   else await refuseDatabaseOfAnotherLog(database, log.id);
+  // A gateway may be there before whoever fills the tables. A replay is the cure of rows of another version too.
+  if (roles.length > 0) for (const projection of projections) await ensureLive(database, projection, log.id);
   await ports.beforeServing?.(database);
   const readModel = createReadModel(database, log.id);
   const caughtUp = createCaughtUp({ readModel, clock });
@@ -99,12 +104,18 @@ async function startProjections(
   ports: ReadSidePorts & { readonly caughtUp: CaughtUp },
   stack: ShutdownStack,
 ): Promise<RunningProjection[]> {
-  const { log, clock, logger, metrics, caughtUp, onApplied } = ports;
-  const own = await openDatabase(target, { logger, applicationName: 'starling projections', poolSize: projections.length });
+  const { log, logger, nodeId } = ports;
+  // Beside each batch its lease is renewed.
+  const own = await openDatabase(target, {
+    logger,
+    applicationName: sessionName(nodeId),
+    poolSize: 2 * projections.length,
+    idleInTransactionMs: limits.projectionIdleInTransactionMs,
+  });
   stack.push('database of the projections', () => own.close());
   return Promise.all(
     projections.map(async (projection) => {
-      const started = await startProjection({ projection, log, database: own, clock, logger, metrics, caughtUp, onApplied });
+      const started = await startProjection({ ...ports, projection, log, database: own });
       stack.push(`projection ${projection.name}`, () => started.stop());
       return started;
     }),

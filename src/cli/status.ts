@@ -69,5 +69,17 @@ function table(report: StatusReport): string[] {
             : `${count(projection.lagCommits)} commits behind`;
     return [projection.name, `${state}, ${count(projection.eventsPerSecond)} events/s`] as const;
   });
-  return [...section('System', rows), ...section('Read models', projections), '', report.healthy ? 'all is well' : 'NOT WELL'].slice(1);
+  const nodes = report.nodes.map((node) => {
+    const actors = node.roles.includes('actors')
+      ? `, ${node.shards} shards, ${count(node.activeActors)} actors, ${count(node.commandsPerSecond)} commands/s`
+      : '';
+    return [node.id, `${node.roles.join(' + ') || 'no role'}${node.phase === 'serving' ? '' : `, ${node.phase}`}${actors}`] as const;
+  });
+  return [
+    ...section('System', rows),
+    ...section('Nodes', nodes),
+    ...section('Read models', projections),
+    '',
+    report.healthy ? 'all is well' : 'NOT WELL',
+  ].slice(1);
 }

@@ -14,23 +14,21 @@ export async function replayJob(node: Node, given: Given, context: JobContext): 
   onlyArguments(given, ['projection', 'force']);
   const chosen = chooseProjections(given);
   const force = switchArgument(given, 'force');
-  return whileRebuilding(node, chosen, () =>
-    replay({
-      ...portsOf(node, context),
-      projections: chosen,
-      force,
-      onProgress: ({ phase, eventsDone, eventsTotal }) => {
-        if (phase === 'loading') context.report({ phase: 'rebuilding', done: eventsDone, total: eventsTotal, unit: 'events' });
-        else if (phase !== 'done') context.report({ phase, done: 0, total: 0, unit: 'events' });
-      },
-    }),
-  );
+  return replay({
+    ...portsOf(node, context),
+    projections: chosen,
+    force,
+    onProgress: ({ phase, eventsDone, eventsTotal }) => {
+      if (phase === 'loading') context.report({ phase: 'rebuilding', done: eventsDone, total: eventsTotal, unit: 'events' });
+      else if (phase !== 'done') context.report({ phase, done: 0, total: 0, unit: 'events' });
+    },
+  });
 }
 
 export async function rollbackJob(node: Node, given: Given, context: JobContext): Promise<{ projections: readonly string[] }> {
   onlyArguments(given, ['projection']);
   const chosen = chooseProjections(given);
-  return whileRebuilding(node, chosen, () => rollback({ ...portsOf(node, context), projections: chosen }));
+  return rollback({ ...portsOf(node, context), projections: chosen });
 }
 
 function portsOf(node: Node, context: JobContext) {
@@ -43,14 +41,4 @@ function chooseProjections(given: Given): readonly Projection[] {
   const chosen = projections.filter((projection) => projection.name === name);
   if (chosen.length === 0) throw wrong('projection', `is none of ${projectionNames.join(', ')}`);
   return chosen;
-}
-
-async function whileRebuilding<T>(node: Node, chosen: readonly Projection[], work: () => Promise<T>): Promise<T> {
-  const running = readSideOf(node).projections.filter(({ name }) => chosen.some((projection) => projection.name === name));
-  for (const projection of running) projection.setRebuilding(true);
-  try {
-    return await work();
-  } finally {
-    for (const projection of running) projection.setRebuilding(false);
-  }
 }

@@ -18,6 +18,17 @@ export interface StatusReport {
   readonly transport: { readonly name: string; readonly connected: boolean };
   readonly log: { readonly id: string; readonly commits: number; readonly position: string | null };
   readonly actors: { readonly active: number; readonly waiting: number; readonly commandsPerSecond: number };
+  /** All nodes that are held alive, this one first. */
+  readonly nodes: readonly {
+    readonly id: string;
+    readonly roles: readonly string[];
+    readonly phase: string;
+    readonly startedAt: string;
+    readonly lastSeenAt: string;
+    readonly shards: number;
+    readonly activeActors: number;
+    readonly commandsPerSecond: number;
+  }[];
   readonly projections: readonly {
     readonly name: string;
     readonly position: string | null;
@@ -48,6 +59,16 @@ export async function statusJob(node: Node, context: JobContext): Promise<Status
     transport: { name: node.transport.name, connected: node.transport.connected() },
     log: { id: node.log.id, commits: tail?.position.commit ?? 0, position: tail === undefined ? null : formatPosition(tail.position) },
     actors: { active: node.actors?.activeActors ?? 0, waiting: await sum(metrics.mailboxDepth), commandsPerSecond },
+    nodes: node.membership.members().map(({ id, roles, phase, startedAt, lastSeenAt, shards, activeActors, commandsPerSecond: rate }) => ({
+      id,
+      roles,
+      phase,
+      startedAt: new Date(startedAt).toISOString(),
+      lastSeenAt: new Date(lastSeenAt).toISOString(),
+      shards: shards.length,
+      activeActors,
+      commandsPerSecond: rate,
+    })),
     projections: projections.map((projection) => ({ ...projection, position: projection.position && formatPosition(projection.position) })),
   };
 }

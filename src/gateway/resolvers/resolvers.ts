@@ -1,6 +1,7 @@
 import type { PostRow, RunRow, UserRow } from '../../projections/read-model.ts';
 import type { Resolvers } from '../schema.ts';
 import { accountMutations, accountPayloads } from './accounts.ts';
+import { clusterQuery } from './cluster.ts';
 import { followMutations, followPayloads } from './follows.ts';
 import { postMutations, postPayloads } from './posts.ts';
 import { query } from './query.ts';
@@ -8,7 +9,7 @@ import { statistics } from './statistics.ts';
 import { user } from './user.ts';
 
 export const resolvers: Resolvers = {
-  Query: query,
+  Query: { ...query, ...clusterQuery },
   Mutation: { ...accountMutations, ...postMutations, ...followMutations },
   User: user,
   ...statistics,

@@ -22,6 +22,7 @@ import { migrate } from '../../../src/projections/migrate.ts';
 import { networkProjection } from '../../../src/projections/network/projection.ts';
 import { startProjection } from '../../../src/projections/runner.ts';
 import { statisticsProjection } from '../../../src/projections/statistics/projection.ts';
+import { readProjectionStatuses } from '../../../src/projections/statuses.ts';
 import { systemRandom } from '../../../src/random.ts';
 import { createLocalTransport } from '../../../src/transport/local-transport.ts';
 import { fixedMembership } from '../../support/fixed-membership.ts';
@@ -53,7 +54,9 @@ export async function startSystem(
   const readModel = createReadModel(counted, log.id);
   const caughtUp = createCaughtUp({ readModel: createReadModel(database, log.id), clock: systemClock });
   const running = await Promise.all(
-    [networkProjection, statisticsProjection].map((projection) => startProjection({ ...ports, projection, log, database, caughtUp })),
+    [networkProjection, statisticsProjection].map((projection) =>
+      startProjection({ ...ports, nodeId: 'test', projection, log, database, caughtUp }),
+    ),
   );
   const sessions = createPostgresSessions({ ...ports, database: counted });
   const commands = createCommandClient({ ...ports, transport, space: 'test' });
@@ -67,6 +70,12 @@ export async function startSystem(
     caughtUp: options.caughtUp?.(caughtUp) ?? caughtUp,
     sessions: options.sessions?.(sessions) ?? sessions,
     passwords: createPasswords(),
+    cluster: {
+      nodes: membership.members,
+      transport: transport.name,
+      eventLog: 'memory',
+      projections: () => readProjectionStatuses(database, log),
+    },
     attempts: createPostgresAttemptLimits({ clock: systemClock, database: counted, namespace: log.namespace }),
   };
   const gateway = await createGateway(services, {
