@@ -35,6 +35,7 @@ export async function startConstantGateway(node: Node): Promise<ConstantGateway>
     logTail: async () => (await log.tail())?.position,
     sessions,
     passwords: createPasswords(),
+    cluster: { nodes: () => [], transport: 'local', eventLog: 'lmdb', projections: async () => [] },
     attempts: createPostgresAttemptLimits({ database, clock, namespace: log.namespace }),
   };
   let connection: object | undefined;

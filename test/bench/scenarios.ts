@@ -1,4 +1,5 @@
 import type { Result } from './harness.ts';
+import { measureCluster } from './scenarios/cluster.ts';
 import { measureFanOut } from './scenarios/fan-out.ts';
 import { measureHome } from './scenarios/home.ts';
 import { measureImport } from './scenarios/import.ts';
@@ -19,6 +20,7 @@ const scenarios = {
   'fan-out': measureFanOut,
   memory: measureMemory,
   scaling: measureScaling,
+  cluster: measureCluster,
 } satisfies Record<string, (stand: Stand) => Promise<readonly Result[]>>;
 
 export type ScenarioName = keyof typeof scenarios;

@@ -21,6 +21,16 @@ export interface Sizes {
     readonly connections: number;
     readonly sessionsMax: number;
   };
+  readonly cluster: {
+    readonly users: number;
+    /** Of one round. */
+    readonly commands: number;
+    readonly inFlight: number;
+    readonly roundTrips: number;
+    readonly rounds: number;
+    readonly steadyPerSecond: number;
+    readonly steadyMs: number;
+  };
 }
 
 export const fullSizes: Sizes = {
@@ -36,6 +46,7 @@ export const fullSizes: Sizes = {
   memory: { posts: 10_000, passivated: 100_000 },
   fanOutPosts: 1,
   scaling: { users: [10, 1_000, 100_000], rounds: 5, roundMs: 1_000, connections: 8, sessionsMax: 10_000 },
+  cluster: { users: 2_000, commands: 20_000, inFlight: 256, roundTrips: 500, rounds: 3, steadyPerSecond: 500, steadyMs: 12_000 },
 };
 
 export const quickSizes: Sizes = {
@@ -51,4 +62,5 @@ export const quickSizes: Sizes = {
   memory: { posts: 1_000, passivated: 1_000 },
   fanOutPosts: 2,
   scaling: { users: [10, 100], rounds: 1, roundMs: 200, connections: 4, sessionsMax: 100 },
+  cluster: { users: 100, commands: 500, inFlight: 32, roundTrips: 20, rounds: 1, steadyPerSecond: 50, steadyMs: 6_000 },
 };

@@ -1,0 +1,146 @@
+import { startChild } from '../calls.ts';
+import type { Child } from '../calls.ts';
+import { startActorNode } from '../actor-node.ts';
+import type { ActorNode } from '../actor-node.ts';
+import type { ClusterClientCalls } from '../cluster-client.ts';
+import type { EchoCalls } from '../echo-process.ts';
+import { interleave, ratioResult, spreadOf } from '../harness.ts';
+import type { Result, Round } from '../harness.ts';
+import type { Stand } from '../stand.ts';
+import { startNatsCluster } from '../../support/nats-cluster.ts';
+
+const space = 'bench';
+const replicas = 3;
+
+/**
+ * Commands over NATS to actor nodes whose log is a JetStream stream of three replicas, against the bare operations of NATS on the same three servers, by the
+ * same library from the same process.
+ */
+export async function measureCluster(stand: Stand): Promise<readonly Result[]> {
+  const { users, commands, inFlight, roundTrips, rounds, steadyPerSecond, steadyMs } = stand.sizes.cluster;
+  const servers = await startNatsCluster();
+  const env = { NATS_URL: servers.urls.join(','), STARLING_SPACE: space, STARLING_LOG_REPLICAS: String(replicas) };
+  const nodes: ActorNode[] = [];
+  const client: Child<ClusterClientCalls> = startChild(new URL('../cluster-client.ts', import.meta.url));
+  const echo: Child<EchoCalls> = startChild(new URL('../echo-process.ts', import.meta.url));
+  const join = async (): Promise<ActorNode> => {
+    const node = await startActorNode(env);
+    nodes.push(node);
+    return node;
+  };
+  const send = () => client.call('commands', { count: commands, limit: inFlight });
+  try {
+    stand.progress('cluster: three NATS servers, one actor node');
+    const first = await join();
+    await client.call('connect', { servers: servers.urls, space, replicas });
+    await echo.call('serve', { servers: servers.urls, subject: 'bench.echo' });
+    await client.call('register', { count: users });
+    await client.call('commands', { count: users * 2, limit: inFlight });
+    await client.call('publishes', { count: users * 2, limit: inFlight, subjects: users });
+
+    stand.progress('cluster: commands and publishes in turn');
+    const throughput = await interleave(
+      rounds,
+      () => client.call('publishes', { count: commands, limit: inFlight, subjects: users }),
+      send,
+    );
+    stand.progress('cluster: round trips in turn');
+    const trips = await interleave(
+      rounds,
+      () => client.call('bareRoundTrip', { count: roundTrips, subject: 'bench.echo' }),
+      () => client.call('roundTrip', { count: roundTrips }),
+    );
+    stand.progress('cluster: reading the log');
+    const reads = await interleave(
+      rounds,
+      () => client.call('bareRead', { stream: `STARLING_${space}` }),
+      () => client.call('logRead', undefined),
+    );
+
+    stand.progress('cluster: CPU of one and of two actor nodes');
+    const cpuOf = async (working: readonly ActorNode[]): Promise<number> => {
+      const before = await Promise.all(working.map((node) => node.cpuSeconds()));
+      await send();
+      const after = await Promise.all(working.map((node) => node.cpuSeconds()));
+      return after.reduce((sum, seconds, index) => sum + seconds - before[index]!, 0) / commands;
+    };
+    const alone: number[] = [];
+    for (let round = 0; round < rounds; round++) alone.push(await cpuOf([first]));
+
+    stand.progress('cluster: a node joins under load');
+    const underLoad = client.call('steady', { perSecond: steadyPerSecond, forMs: steadyMs });
+    const second = await join();
+    const steady = await underLoad;
+    const failed = Object.entries(steady.outcomes).filter(([outcome]) => outcome !== 'accepted');
+    if ((await client.call('actorNodes', undefined)) !== 2) throw new Error('the second actor node has no shards');
+
+    await client.call('commands', { count: users * 2, limit: inFlight });
+    const cpu: Round[] = [];
+    for (const floor of alone) cpu.push({ floor: floor * 1e6, subject: (await cpuOf([first, second])) * 1e6 });
+
+    const notes = failed.map(([outcome, count]) => `${count} commands were ${outcome}`);
+    return [
+      ratioResult(
+        {
+          scenario: 'cluster',
+          title: `commands over NATS, JetStream log, ${inFlight} in flight, 1 actor node`,
+          target: { kind: 'at least', value: 0.4 },
+          unit: 'commands/s',
+          floorIs: 'asynchronous JetStream publishes with expected sequence from one bare client, as many in flight',
+        },
+        throughput,
+      ),
+      ratioResult(
+        {
+          scenario: 'cluster',
+          title: 'reading the log from JetStream, decoded and checked',
+          target: { kind: 'at least', value: 0.4 },
+          unit: 'commits/s',
+          floorIs: 'a bare consumer that reads the same stream',
+        },
+        reads,
+      ),
+      ratioResult(
+        {
+          scenario: 'cluster',
+          title: 'round trip of one command at low load',
+          target: { kind: 'at most', value: 1.5 },
+          unit: 'ms',
+          floorIs: 'a bare NATS request and a bare synchronous publish, one after the other',
+        },
+        trips,
+      ),
+      ratioResult(
+        {
+          scenario: 'cluster',
+          title: 'CPU of a command with 2 actor nodes over 1',
+          target: { kind: 'at most', value: 1.15 },
+          unit: 'µs',
+          floorIs: 'the same with 1 actor node',
+        },
+        cpu,
+      ),
+      {
+        scenario: 'cluster',
+        title: `commands that failed while a node joined, of ${Math.round((steadyPerSecond * steadyMs) / 1_000)}`,
+        measured: spreadOf([failed.reduce((sum, [, count]) => sum + count, 0)]),
+        unit: 'commands',
+        target: { kind: 'at most', value: 0 },
+        notes,
+      },
+      {
+        scenario: 'cluster',
+        title: 'p99 of commands while a node joined',
+        measured: spreadOf([steady.latencyMs.p99]),
+        unit: 'ms',
+        target: { kind: 'at most', value: 500 },
+        latencyMs: steady.latencyMs,
+        notes: [],
+      },
+    ];
+  } finally {
+    await Promise.all([client.stop(), echo.stop()]);
+    for (const node of nodes) await node.stop();
+    await servers.remove();
+  }
+}
