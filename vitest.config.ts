@@ -18,6 +18,7 @@ export default defineConfig({
       project('simulation', ['test/simulation/**/*.test.ts'], 120_000),
       project('integration', ['test/integration/**/*.test.ts'], 60_000),
       project('e2e', ['test/e2e/**/*.test.ts'], 120_000),
+      project('cluster', ['test/cluster/**/*.test.ts'], 120_000),
     ],
   },
 });

@@ -58,7 +58,7 @@ test('verify finds nothing in a sound system, running and stopped, and what was 
   expect(await verify('--users', '20')).toMatchObject({ exitCode: 0, sound: true, found: [] });
   await eventually(() => load.answered() > 200, 'more commands are answered', 60_000);
   await load.finish();
-  const records = await writeClientRecords(load, node.url, folder);
+  const records = await writeClientRecords([load], folder);
   await load.close();
   const clients = ['--acknowledged', records.acknowledged, '--pushes', records.pushes];
   const running = await verify(...clients, '--users', '50');

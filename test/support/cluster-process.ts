@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { launchStarling } from './starling-process.ts';
 import { makeTempDir } from './temp-dir.ts';
 import { eventually } from './wait-for.ts';
@@ -62,6 +64,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const env = { NATS_URL: find(/ NATS_URL=(\S+)/), DATABASE_URL: find(/DATABASE_URL=(\S+)/), STARLING_LOG: 'jetstream' };
 
   const pidOf = (name: string): number => {
+    // The launcher starts PostgreSQL again without a word about it.
+    if (name === 'postgresql') return Number(readFileSync(join(directory.path, 'postgres/cluster/postmaster.pid'), 'utf8').split('\n')[0]);
     const pid = [...output().matchAll(new RegExp(`^${name} runs with pid (\\d+)$`, 'gm'))].at(-1)?.[1];
     if (pid === undefined) throw new Error(`there is no ${name}`);
     return Number(pid);

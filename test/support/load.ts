@@ -1,10 +1,12 @@
 import { createClient } from 'graphql-ws';
 import type { ExecutionResult } from 'graphql';
 import { WebSocket } from 'ws';
+import type { CommandRecord, PushRecord } from '../../src/cli/verify/records.ts';
 import { seededRandom } from '../../src/random.ts';
 import type { Random } from '../../src/random.ts';
 import { createStubbornClient } from './stubborn-client.ts';
 import type { Acknowledged, CommandField, StubbornClient } from './stubborn-client.ts';
+import { eventually } from './wait-for.ts';
 
 /** A push as a subscriber of a home timeline got it. */
 export interface Push {
@@ -12,23 +14,21 @@ export interface Push {
   readonly postId: string;
 }
 
-export interface LoadClient {
-  readonly handle: string;
-  readonly acknowledged: readonly Acknowledged[];
-  readonly errors: ReadonlySet<string>;
-  /** Where its subscription began; undefined for one that does not subscribe. */
-  readonly subscribedSince: string | undefined;
-  readonly pushes: readonly Push[];
-}
-
 export interface Load {
-  readonly clients: readonly LoadClient[];
+  /** Errors that clients met and repeated their commands after, as `CODE: message`. */
+  readonly errors: ReadonlySet<string>;
   /** Answers so far. */
   answered(): number;
   /** The longest that any command waited for its answer of those that were answered, or still waited, since the last call of this. */
   longestWaitMs(): number;
-  /** No new commands: resolves when all have their answers. @throws what a client met that repeating could not help. */
+  /**
+   * No new commands: resolves when all have their answers, and subscribers everything that came before the last post of their own.
+   * @throws what a client met that repeating could not help.
+   */
   finish(): Promise<void>;
+  /** What the clients were told, as `starling verify` reads it. */
+  commandRecords(): CommandRecord[];
+  pushRecords(): PushRecord[];
   /** Ends the subscriptions. */
   close(): Promise<void>;
 }
@@ -62,7 +62,7 @@ export function startLoad(options: LoadOptions): Load {
       ...(options.cuts && { cut: () => AbortSignal.timeout(random.float() < 0.3 ? 1 + Math.floor(random.float() * 40) : 15_000) }),
     });
     const pushes: Push[] = [];
-    const own = { client, pushes, since: undefined as string | undefined, over: Promise.resolve() };
+    const own: Own = { client, pushes, since: undefined, until: undefined, over: Promise.resolve() };
     return { own, random, story: live(own, random, index) };
   });
 
@@ -82,6 +82,7 @@ export function startLoad(options: LoadOptions): Load {
     readonly client: StubbornClient;
     readonly pushes: Push[];
     since: string | undefined;
+    until: string | undefined;
     over: Promise<void>;
   }
 
@@ -119,14 +120,8 @@ export function startLoad(options: LoadOptions): Load {
   // Whoever waits for the end is told.
   stories.catch(() => undefined);
   return {
-    get clients() {
-      return clients.map(({ own }) => ({
-        handle: own.client.handle,
-        acknowledged: own.client.acknowledged,
-        errors: own.client.errors,
-        subscribedSince: own.since,
-        pushes: own.pushes,
-      }));
+    get errors() {
+      return new Set(clients.flatMap(({ own }) => [...own.client.errors]));
     },
     answered: () => answered,
     longestWaitMs() {
@@ -138,7 +133,32 @@ export function startLoad(options: LoadOptions): Load {
     async finish() {
       stopping.abort();
       await stories;
+      // Entries come in order: whoever has the last one has all before it.
+      for (const { own } of clients.filter((each) => each.own.since !== undefined)) {
+        const last = await command(own.client, 'createPost', { text: 'the last one' });
+        if (typeof last === 'string') throw new Error(`the last post was refused: ${last}`);
+        await eventually(
+          () => own.pushes.some(({ postId }) => postId === last.postId),
+          `${own.client.handle} is pushed its last post`,
+          30_000,
+        );
+        own.until = last.position;
+      }
     },
+    commandRecords: () =>
+      clients.flatMap(({ own: { client } }) =>
+        client.answered.map(({ field, ...answer }) => ({ handle: client.handle, type: field, ...answer })),
+      ),
+    pushRecords: () =>
+      clients.flatMap(({ own: { client, since, until, pushes } }): PushRecord[] => {
+        const { handle } = client;
+        if (since === undefined || until === undefined) return [];
+        return [
+          { kind: 'subscribed', subscriber: handle, timeline: 'home', handle, since },
+          ...pushes.map(({ postId }) => ({ kind: 'pushed' as const, subscriber: handle, postId })),
+          { kind: 'until', subscriber: handle, position: until },
+        ];
+      }),
     async close() {
       closing.abort();
       await Promise.all(clients.map(({ own }) => own.over));

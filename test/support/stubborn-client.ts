@@ -26,8 +26,17 @@ export type CommandField = keyof typeof documents;
 /** Errors after which a client may repeat a command with the same id. */
 const passing = new Set(['TIMEOUT', 'OVERLOADED', 'NOT_CAUGHT_UP']);
 
+/** The last answer to a command, whatever it was. */
+export interface Answered {
+  readonly commandId: string;
+  readonly field: CommandField;
+  readonly outcome: 'accepted' | 'rejected';
+  readonly position?: string;
+}
+
 export interface StubbornClient {
   readonly handle: string;
+  readonly answered: readonly Answered[];
   readonly acknowledged: readonly Acknowledged[];
   /** Every error that came instead of an answer, as `CODE: message`. */
   readonly errors: ReadonlySet<string>;
@@ -50,6 +59,7 @@ export interface StubbornOptions {
 export function createStubbornClient(options: StubbornOptions): StubbornClient {
   const { handle, url, cut, prefix = `test-${handle}` } = options;
   const acknowledged: Acknowledged[] = [];
+  const answered: Answered[] = [];
   const errors = new Set<string>();
   let token: string | undefined;
   let number = 0;
@@ -84,7 +94,10 @@ export function createStubbornClient(options: StubbornOptions): StubbornClient {
         }
         const payload = answer.data?.[field];
         const rejection = payload?.userErrors[0]?.code;
-        if (rejection !== undefined) return rejection;
+        if (rejection !== undefined) {
+          answered.push({ commandId, field, outcome: 'rejected' });
+          return rejection;
+        }
         if (typeof payload?.position !== 'string') return undefined;
         position ??= payload.position;
         if (payload.position !== position) return new Error(`${handle}: ${field}: a repetition got another position`);
@@ -93,6 +106,7 @@ export function createStubbornClient(options: StubbornOptions): StubbornClient {
         token = payload.token ?? token;
         const yes = { commandId, field, position, tries, afterMs: performance.now() - begunAt, postId: payload.post?.id };
         acknowledged.push(yes);
+        answered.push({ commandId, field, outcome: 'accepted', position });
         return yes;
       },
       `${handle}: ${field} is answered`,
@@ -105,6 +119,7 @@ export function createStubbornClient(options: StubbornOptions): StubbornClient {
   return {
     handle,
     acknowledged,
+    answered,
     errors,
     token() {
       if (token === undefined) throw new Error(`${handle} has not registered`);
