@@ -82,7 +82,9 @@ export async function run(given: Arguments, { terminal, clock, interrupts }: Com
     const startNode = (role: string, number: number, more: readonly string[] = []): void => {
       const name = `${role}-${number}`;
       const args = [program, 'start', '--roles', role, '--data', directory.inside(name), ...more];
-      processes.start({ name, command: process.execPath, args, env });
+      // What a node tells a person who starts it alone is told for all of them at the end.
+      const shows = (line: string): boolean => !/^ |^A first query|^Ctrl-C|^Starling starts/.test(line);
+      processes.start({ name, command: process.execPath, args, env, shows });
     };
     for (let number = 1; number <= counts.actors; number++) startNode('actors', number);
     for (let number = 1; number <= counts.projections; number++) startNode('projections', number);

@@ -24,7 +24,8 @@ export async function configureNatsServers(
       const lines = [
         `server_name: ${name}`,
         `listen: "127.0.0.1:${port}"`,
-        `jetstream { store_dir: ${JSON.stringify(folder)} }`,
+        // All of them are on one machine, which loses power as a whole: what is acknowledged is on disk a second later.
+        `jetstream { store_dir: ${JSON.stringify(folder)}, sync_interval: "1s" }`,
         `cluster { name: starling, listen: "127.0.0.1:${routes[index]}", routes: [${routes.map((route) => `"nats://127.0.0.1:${route}"`).join(', ')}] }`,
       ];
       await writeFile(file, `${lines.join('\n')}\n`, { mode: 0o600 });
