@@ -29,12 +29,12 @@ export const spec: CommandSpec = {
     verify: { says: 'compare the two event by event afterwards' },
     'verify-only': { says: 'compare, and copy nothing; also where Starling runs on TO' },
   },
-  settings: ['logLevel'],
+  settings: ['replicas', 'logLevel'],
   notes: [
     'Interrupted and run again, it goes on. Run again later, it adds what FROM has got since. Until it is complete, nothing starts on TO.',
     'Let only one of the two go on afterwards: where positions are kept, the same position would else name two events.',
-    'Positions are kept between data directories, so that cursors and read models stay valid. EventStoreDB gives positions of its own.',
-    'EVENTSTOREDB_URL says where EventStoreDB is.',
+    'Positions are kept between data directories and JetStream, so that cursors and read models stay valid. EventStoreDB gives positions of its own.',
+    'NATS_URL says where JetStream is, and EVENTSTOREDB_URL where EventStoreDB is.',
     'Exit code: 0 done, 1 failed or, with --verify, different or missing in TO.',
   ],
 };

@@ -5,12 +5,18 @@ import { assertVersionFollows } from './log-import.ts';
 import type { LogImport } from './log-import.ts';
 import { headAfter } from './stream-chain.ts';
 
+export interface AppendingImportOptions {
+  /** Says that the log is being filled, or no longer. */
+  readonly mark: (unfinished: boolean) => Promise<void>;
+  /** The log numbers its commits one by one, and so does the source: they get the same numbers. */
+  readonly keepsPositions: boolean;
+}
+
 /**
- * Fills a log that gives positions of its own by appending to it, one commit after the other: their order is that of the source. Reads what stands there
- * already. `mark`: says that the log is being filled, or no longer.
+ * Fills a log by appending to it, one commit after the other, so that their order is that of the source. Reads what stands there already.
  * @throws {LogCorrupt} @throws {LogUnavailable}
  */
-export async function openAppendingImport(log: EventLog, mark: (unfinished: boolean) => Promise<void>): Promise<LogImport> {
+export async function openAppendingImport(log: EventLog, { mark, keepsPositions }: AppendingImportOptions): Promise<LogImport> {
   const heads = new Map<StreamName, StreamHead>();
   let count = 0;
   let last: RecordedCommit | undefined;
@@ -28,7 +34,7 @@ export async function openAppendingImport(log: EventLog, mark: (unfinished: bool
 
   return {
     id: log.id,
-    keepsPositions: false,
+    keepsPositions,
     count: () => count,
     last: async () => last,
     begin: () => mark(true),
@@ -37,9 +43,16 @@ export async function openAppendingImport(log: EventLog, mark: (unfinished: bool
         const { stream, time, metadata, events } = commit;
         const before = heads.get(stream);
         assertVersionFollows(commit, before);
+        if (keepsPositions && commit.commit !== count + 1)
+          throw new LogCorrupt(`commit ${count + 1} is missing from the log: ${commit.commit} stands in its place`);
         const head = await log.append(stream, before ?? 'no-stream', { time, events, ...(metadata && { metadata }) });
         const version = commit.firstVersion + events.length - 1;
         if (head.version !== version) throw new LogCorrupt(`${stream}: version ${version} became ${head.version} in the copy`);
+        if (keepsPositions && head.position.commit !== commit.commit) {
+          throw new LogCorrupt(
+            `commit ${commit.commit} became commit ${head.position.commit} in the copy, since somebody else writes there: remove it, and begin again`,
+          );
+        }
         heads.set(stream, head);
         count += 1;
       }

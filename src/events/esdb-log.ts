@@ -65,7 +65,7 @@ export async function openEventStoreDbImport(options: EventStoreDbLogOptions & {
     assertCopyOf(source, about, false, placeOf(space));
     const { id, namespace } = about;
     const mark = (copyUnfinished: boolean) => describe({ id, namespace, copyOf: source.id, ...(copyUnfinished && { copyUnfinished }) });
-    return openAppendingImport(createEsdbLog(client, about, options), mark);
+    return openAppendingImport(createEsdbLog(client, about, options), { mark, keepsPositions: false });
   });
 }
 

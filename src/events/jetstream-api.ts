@@ -77,6 +77,7 @@ export function createJetStreamApi(requests: NatsRequests) {
     },
     streamInfo: async (stream: string) => (await call(`STREAM.INFO.${stream}`)) as StreamInfo,
     createStream: (stream: string, config: object) => call(`STREAM.CREATE.${stream}`, { name: stream, ...config }),
+    updateStream: (stream: string, config: object) => call(`STREAM.UPDATE.${stream}`, config),
     createConsumer: (stream: string, consumer: string, config: object) =>
       call(`CONSUMER.CREATE.${stream}.${consumer}`, { stream_name: stream, config: { name: consumer, ...config } }),
     deleteConsumer: (stream: string, consumer: string) => call(`CONSUMER.DELETE.${stream}.${consumer}`),

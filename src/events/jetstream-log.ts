@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { LRUCache } from 'lru-cache';
-import { Events } from 'nats';
 import type { NatsConnection } from 'nats';
 import type { Clock } from '../clock.ts';
 import { limits } from '../limits.ts';
@@ -12,16 +11,20 @@ import { createNatsRequests } from '../nats/nats-requests.ts';
 import { recordedCommitOf } from './codec.ts';
 import { LogCorrupt, LogUnavailable, WrongExpectedVersion, assertOfLog } from './event-log.ts';
 import type { EventLog, RecordedCommit, StreamHead } from './event-log.ts';
+import { newLogId, newNamespace } from './ids.ts';
 import type { StreamName } from './ids.ts';
 import { asked, createJetStreamApi, unavailable } from './jetstream-api.ts';
-import type { StoredMessage } from './jetstream-api.ts';
+import type { JetStreamApi, StoredMessage } from './jetstream-api.ts';
 import { appendFailure, expectingLast, lastSequenceIn, neverReached } from './jetstream-append.ts';
 import { deliver } from './jetstream-delivery.ts';
 import { createLeadership } from './jetstream-leadership.ts';
 import { commitOf, decodeMessage, encodeMessage, natsStreamOf, sequenceOf, subjectOf } from './jetstream-message.ts';
+import type { About } from './jetstream-message.ts';
 import { createStreamReader } from './jetstream-reader.ts';
 import { openLogStream } from './jetstream-stream.ts';
-import { assertServerFits } from './jetstream-servers.ts';
+import type { LogStream } from './jetstream-stream.ts';
+import { assertServerFits, watchServers } from './jetstream-servers.ts';
+import { refuseUnfinishedCopy } from './log-import.ts';
 import { lastPositionOf } from './position.ts';
 import { assertSize, assertWellFormed, headAfter } from './stream-chain.ts';
 
@@ -35,6 +38,8 @@ export interface JetStreamLogOptions extends NatsOptions {
   readonly metrics?: Pick<Metrics, 'commitsRead'>;
   /** How long opening waits for servers that are only just starting. */
   readonly patienceMs?: number;
+  /** Make none where there is none. */
+  readonly existing?: boolean;
 }
 
 /**
@@ -43,23 +48,39 @@ export interface JetStreamLogOptions extends NatsOptions {
  * @throws {NatsUnreachable} @throws {LogUnavailable} with the cure when it cannot be opened. @throws {LogCorrupt}
  */
 export async function openJetStreamLog(options: JetStreamLogOptions): Promise<EventLog> {
+  const { random, space, existing = false } = options;
+  const aboutNew = () => ({ id: newLogId(random), namespace: newNamespace(random) });
+  const { log, about } = await openJetStream(options, existing ? undefined : aboutNew);
+  if (about.copyUnfinished) await log.close();
+  refuseUnfinishedCopy(about, `the space "${space}" in JetStream`);
+  return log;
+}
+
+/** Also of a copy that is not complete. `aboutNew`: what a new log says about itself; without it none is made. */
+export async function openJetStream(options: JetStreamLogOptions, aboutNew: (() => About) | undefined): Promise<OpenedStream> {
   const connection = await openNatsConnection(options);
   try {
-    return await openOn(connection, options);
+    return await openOn(connection, options, aboutNew);
   } catch (error) {
     await connection.close();
     throw error;
   }
 }
 
-async function openOn(connection: NatsConnection, options: JetStreamLogOptions): Promise<EventLog> {
+type OpenedStream = { readonly log: EventLog; readonly about: LogStream; readonly api: JetStreamApi };
+
+async function openOn(
+  connection: NatsConnection,
+  options: JetStreamLogOptions,
+  aboutNew: (() => About) | undefined,
+): Promise<OpenedStream> {
   const { space, clock, random, logger, metrics } = options;
   assert(/^[A-Za-z0-9_-]{1,64}$/.test(space), 'the name of a space is 1 to 64 of A-Z a-z 0-9 _ -');
   assertServerFits(connection.info, options.replicas);
   const stream = natsStreamOf(space);
   const requests = createNatsRequests(connection, { clock, timeoutMs: limits.jetStreamTimeoutMs });
   const api = createJetStreamApi(requests);
-  const opened = await openLogStream({ ...options, api, patienceMs: options.patienceMs ?? limits.jetStreamPatienceMs });
+  const opened = await openLogStream({ ...options, api, aboutNew, patienceMs: options.patienceMs ?? limits.jetStreamPatienceMs });
   const { id, namespace, replicas } = opened;
   assertServerFits(connection.info, replicas);
   const leadership = createLeadership({ info: () => api.streamInfo(stream), replicas, clock });
@@ -77,27 +98,12 @@ async function openOn(connection: NatsConnection, options: JetStreamLogOptions):
   });
   /** Heads by the number of their commit: the server fences by that alone, the rest of what an append expects is checked here. */
   const known = new LRUCache<number, StreamHead & { readonly stream: StreamName }>({ max: limits.jetStreamVersionsKnownMax });
-  let unfit: Error | undefined;
-  void watchServers();
+  const servers = watchServers(connection, { replicas, logger });
   logger.info({ logId: id, stream, replicas }, 'event log open');
-
-  /** Each server that we come to may be another version: a cluster is renewed one by one. */
-  async function watchServers(): Promise<void> {
-    for await (const { type } of connection.status()) {
-      if (type !== Events.Reconnect) continue;
-      try {
-        unfit = undefined;
-        assertServerFits(connection.info, replicas);
-      } catch (error) {
-        unfit = error as Error;
-        logger.error({ err: error }, 'this server does not fit; the event log takes no appends from here');
-      }
-    }
-  }
 
   function assertOpen(): void {
     if (closing.signal.aborted) throw new LogUnavailable('the log is closed');
-    if (unfit) throw new LogUnavailable(unfit.message, { cause: unfit });
+    servers.assertFit();
   }
 
   function decoded(message: StoredMessage): RecordedCommit {
@@ -219,7 +225,7 @@ async function openOn(connection: NatsConnection, options: JetStreamLogOptions):
   }
 
   let closed: Promise<void> | undefined;
-  return {
+  const log: EventLog = {
     id,
     namespace,
     dense: true,
@@ -240,4 +246,5 @@ async function openOn(connection: NatsConnection, options: JetStreamLogOptions):
     subscribe,
     close: () => (closed ??= close()),
   };
+  return { log, about: opened, api };
 }

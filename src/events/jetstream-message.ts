@@ -10,6 +10,7 @@ import type { StoredMessage } from './jetstream-api.ts';
 // How the log stands in JetStream, format 1. One NATS stream, STARLING_<space>, holds everything.
 //   starling.<space>.about         the first message: JSON with format, id and name space of the log. Not in the metadata of the NATS stream: of two that
 //                                  make a stream at the same moment, the second may overwrite that (seen with 2.10.27), and a message is fenced.
+//                                  Of a copy also the id of the source: then the metadata says when it is complete.
 //   starling.<space>.log.<stream>  all others: one commit each, a CRC-32 (4 bytes, big-endian) of the JSON of the codec, and that JSON. The sequence of
 //                                  the message is the number of the commit plus one.
 export const formatVersion = 1;
@@ -42,15 +43,17 @@ export function commitOf(sequence: number): number {
 export interface About {
   readonly id: LogId;
   readonly namespace: string;
+  /** Of the log that it is a copy of: not complete until the metadata of the NATS stream says so. */
+  readonly copyOf?: LogId;
 }
 
-export function encodeAbout({ id, namespace }: About): Buffer {
-  return Buffer.from(JSON.stringify({ format: formatVersion, id, namespace }));
+export function encodeAbout(about: About): Buffer {
+  return Buffer.from(JSON.stringify({ format: formatVersion, ...about }));
 }
 
 /** @throws {LogCorrupt} */
 export function decodeAbout(data: Uint8Array): About {
-  let about: { readonly format?: unknown; readonly id?: unknown; readonly namespace?: unknown };
+  let about: { readonly format?: unknown; readonly id?: unknown; readonly namespace?: unknown; readonly copyOf?: unknown };
   try {
     about = JSON.parse(Buffer.from(data).toString()) as typeof about;
   } catch (cause) {
@@ -59,7 +62,8 @@ export function decodeAbout(data: Uint8Array): About {
   const id = typeof about.id === 'string' ? parseLogId(about.id) : undefined;
   if (about.format !== formatVersion || id === undefined || typeof about.namespace !== 'string')
     throw new LogCorrupt('the first message of the NATS stream does not say which log it is');
-  return { id, namespace: about.namespace };
+  const copyOf = typeof about.copyOf === 'string' ? parseLogId(about.copyOf) : undefined;
+  return { id, namespace: about.namespace, ...(copyOf && { copyOf }) };
 }
 
 export function encodeMessage(commit: UnnumberedCommit): Buffer {

@@ -1,3 +1,6 @@
+import { Events } from 'nats';
+import type { NatsConnection } from 'nats';
+import type { Logger } from '../logger.ts';
 import { limits } from '../limits.ts';
 import { LogUnavailable } from './event-log.ts';
 
@@ -30,4 +33,30 @@ function isOlder(version: string, than: string): boolean {
   const [left, right] = [version, than].map((text) => text.split(/[.-]/).map(Number)) as [number[], number[]];
   const index = [0, 1, 2].find((part) => left[part] !== right[part]);
   return index !== undefined && !((left[index] ?? 0) > (right[index] ?? 0));
+}
+
+/** Each server that the connection comes to may be another version: a cluster is renewed one by one. */
+export function watchServers(
+  connection: NatsConnection,
+  { replicas, logger }: { readonly replicas: number; readonly logger: Logger },
+): { /** @throws {LogUnavailable} with the cure. */ assertFit(): void } {
+  let unfit: Error | undefined;
+  const watch = async () => {
+    for await (const { type } of connection.status()) {
+      if (type !== Events.Reconnect) continue;
+      try {
+        unfit = undefined;
+        assertServerFits(connection.info, replicas);
+      } catch (error) {
+        unfit = error as Error;
+        logger.error({ err: error }, 'this server does not fit; the event log takes no appends from here');
+      }
+    }
+  };
+  void watch();
+  return {
+    assertFit() {
+      if (unfit) throw new LogUnavailable(unfit.message, { cause: unfit });
+    },
+  };
 }

@@ -2,9 +2,7 @@ import type { Clock } from '../clock.ts';
 import { limits } from '../limits.ts';
 import type { Logger } from '../logger.ts';
 import { NatsRequestFailed } from '../nats/nats-requests.ts';
-import type { Random } from '../random.ts';
 import { LogCorrupt, LogUnavailable } from './event-log.ts';
-import { newLogId, newNamespace } from './ids.ts';
 import { JetStreamRefused, notFound } from './jetstream-api.ts';
 import type { JetStreamApi, StreamInfo } from './jetstream-api.ts';
 import { expectingLast, lastSequenceIn } from './jetstream-append.ts';
@@ -14,6 +12,8 @@ import type { About } from './jetstream-message.ts';
 export interface LogStream extends About {
   /** As many as the stream has, which may be more than were asked for. */
   readonly replicas: number;
+  /** A copy of another log that goes on: nobody may take it for the whole log. */
+  readonly copyUnfinished: boolean;
 }
 
 export interface LogStreamOptions {
@@ -21,10 +21,11 @@ export interface LogStreamOptions {
   readonly space: string;
   readonly replicas: number;
   readonly clock: Clock;
-  readonly random: Random;
   readonly logger: Logger;
   /** How long to wait for a cluster that is only just starting. */
   readonly patienceMs: number;
+  /** What a new log says about itself; without it none is made. */
+  readonly aboutNew: (() => About) | undefined;
 }
 
 /** Finds the NATS stream of the log, or makes it. @throws {LogUnavailable} with the cure. @throws {LogCorrupt} */
@@ -34,7 +35,10 @@ export async function openLogStream(options: LogStreamOptions): Promise<LogStrea
   for (;;) {
     try {
       const { config } = checked(await findOrMake(options), options);
-      return { ...(await findOrMakeAbout(options)), replicas: config.num_replicas };
+      const about = await findOrMakeAbout(options);
+      // Marked from its first message on, whatever becomes of the metadata when two make the stream at the same moment.
+      const copyUnfinished = about.copyOf !== undefined && config.metadata?.[copyKey] !== copyComplete;
+      return { ...about, replicas: config.num_replicas, copyUnfinished };
     } catch (cause) {
       if (cause instanceof LogUnavailable || cause instanceof LogCorrupt) throw cause;
       if (!mayPass(cause) || clock.monotonicMs() > giveUpAt) throw refusal(cause, options);
@@ -44,13 +48,24 @@ export async function openLogStream(options: LogStreamOptions): Promise<LogStrea
   }
 }
 
-async function findOrMake({ api, space, replicas }: LogStreamOptions): Promise<StreamInfo> {
+const copyKey = 'starling_copy';
+const copyComplete = 'complete';
+
+/** Says of a copy whether it goes on. @throws {JetStreamRefused} @throws {NatsRequestFailed} */
+export async function markCopy(api: JetStreamApi, space: string, unfinished: boolean): Promise<void> {
+  const stream = natsStreamOf(space);
+  const { config } = await api.streamInfo(stream);
+  await api.updateStream(stream, { ...config, metadata: { ...config.metadata, [copyKey]: unfinished ? 'unfinished' : copyComplete } });
+}
+
+async function findOrMake({ api, space, replicas, aboutNew }: LogStreamOptions): Promise<StreamInfo> {
   const stream = natsStreamOf(space);
   const found = await api.streamInfo(stream).catch((error: unknown) => {
     if (error instanceof JetStreamRefused && error.errorCode === notFound.stream) return undefined;
     throw error;
   });
   if (found) return found;
+  if (aboutNew === undefined) throw new LogUnavailable(`there is no event log in JetStream: it has no stream ${stream}`);
   await api
     .createStream(stream, {
       subjects: [aboutSubject(space), subjectOf(space, '*')],
@@ -78,13 +93,13 @@ async function findOrMake({ api, space, replicas }: LogStreamOptions): Promise<S
 }
 
 /** Whoever writes the first message decides which log this is. */
-async function findOrMakeAbout({ api, space, random }: LogStreamOptions): Promise<About> {
+async function findOrMakeAbout({ api, space, aboutNew }: LogStreamOptions): Promise<About> {
   const stream = natsStreamOf(space);
   for (;;) {
     const first = await api.messageAt(stream, aboutSequence);
     if (first) return decodeAbout(first.data);
-    const about = { id: newLogId(random), namespace: newNamespace(random) };
-    await api.publish(aboutSubject(space), encodeAbout(about), expectingLast(0)).catch((error: unknown) => {
+    if (aboutNew === undefined) throw new LogUnavailable(`there is no event log in JetStream: the stream ${stream} is empty`);
+    await api.publish(aboutSubject(space), encodeAbout(aboutNew()), expectingLast(0)).catch((error: unknown) => {
       if (lastSequenceIn(error) === undefined) throw error;
     });
   }

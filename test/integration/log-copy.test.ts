@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { compareLogs } from '../../src/cli/copy/compare-logs.ts';
 import { copyLog } from '../../src/cli/copy/copy-log.ts';
 import { formatLogAddress, parseLogAddress } from '../../src/cli/copy/log-address.ts';
@@ -11,6 +11,8 @@ import { LogCorrupt, LogUnavailable } from '../../src/events/event-log.ts';
 import type { EventLog, RecordedCommit } from '../../src/events/event-log.ts';
 import type { CommandId, UserId } from '../../src/events/ids.ts';
 import { userStreamOf } from '../../src/events/ids.ts';
+import { openJetStreamImport } from '../../src/events/jetstream-import.ts';
+import { openJetStreamLog } from '../../src/events/jetstream-log.ts';
 import { openLmdbImport, openLmdbLog } from '../../src/events/lmdb-log.ts';
 import type { CopiedLog } from '../../src/events/log-import.ts';
 import { createMemoryLog } from '../../src/events/memory-log.ts';
@@ -18,6 +20,7 @@ import { silentLogger } from '../../src/logger.ts';
 import { seededRandom, systemRandom } from '../../src/random.ts';
 import { startEsdbDouble } from '../support/esdb-protocol-double/server.ts';
 import { forgeLog } from '../support/forged-log.ts';
+import { startNatsServer } from '../support/nats-server.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { createWriter, postIdOf } from './projections/writer.ts';
 
@@ -259,6 +262,95 @@ describe('a copy into EventStoreDB, and back', () => {
   });
 });
 
+describe('a copy into JetStream, and back', () => {
+  let server: Awaited<ReturnType<typeof startNatsServer>>;
+  beforeAll(async () => {
+    server = await startNatsServer({ jetStream: true });
+  });
+  afterAll(() => server.remove());
+  const at = (space: string) => ({ servers: [server.url], name: 'copy', space, replicas: 1, clock: systemClock, ...ports });
+  const into = async (space: string, source: EventLog, dense = true) => {
+    const target = await openJetStreamImport({ ...at(space), source: { id: source.id, namespace: source.namespace, dense } });
+    try {
+      return await copyLog(source, target, quiet);
+    } finally {
+      await target.close();
+    }
+  };
+  const openCopy = async (space: string) => {
+    const log = await openJetStreamLog({ ...at(space), existing: true });
+    opened.push(log);
+    return log;
+  };
+
+  test('has the id, the name space, and every commit where it was', async () => {
+    const source = await open(await tempDir('from'));
+    await fill(source, 20, 500);
+    expect(await into('whole', source)).toMatchObject({ copied: 521, commits: 521 });
+    const copied = await openCopy('whole');
+    expect([copied.id, copied.namespace]).toEqual([source.id, source.namespace]);
+    expect(await allOf(copied)).toEqual(await allOf(source));
+    const stream = userStreamOf(createWriter(source).userId(7));
+    expect(await copied.head(stream)).toEqual(await source.head(stream));
+
+    const back = await tempDir('back');
+    expect(await copy(copied, back)).toMatchObject({ copied: 521 });
+    const returned = await open(back);
+    expect(returned.id).toBe(source.id);
+    expect(await compareLogs(copied, returned, (await source.tail())?.position, quiet)).toMatchObject({
+      commits: 521,
+      different: 0,
+      missing: 0,
+    });
+  });
+
+  test('is refused while it is not complete, goes on, and takes up what is new', async () => {
+    const source = await open(await tempDir('from'));
+    await fill(source, 20, 100);
+    await expect(openCopy('part')).rejects.toThrow(/there is no event log in JetStream: it has no stream STARLING_part/);
+    await expect(into('part', breaking(source))).rejects.toThrow('broken');
+    const unfinished = /the space "part" in JetStream is a copy of another log that is not complete/;
+    await expect(openCopy('part')).rejects.toThrow(unfinished);
+    await expect(openJetStreamLog(at('part'))).rejects.toThrow(unfinished);
+    const resumed = await into('part', source);
+    expect([resumed.copied < 121, resumed.commits]).toEqual([true, 121]);
+    await createWriter(source).register(77);
+    await expect(into('part', breaking(source))).rejects.toThrow('broken');
+    await expect(openCopy('part')).rejects.toThrow(unfinished);
+    expect(await into('part', source)).toMatchObject({ copied: 1, commits: 122 });
+    const copied = await openCopy('part');
+    expect(await compareLogs(source, copied, (await source.tail())?.position, quiet)).toMatchObject({ commits: 122, different: 0 });
+    await createWriter(copied).register(78);
+    await expect(into('part', source)).rejects.toThrow(/the target has 123 commits, and the last of them is not that of the source/);
+    await expect(into('part', await open(await tempDir('from')))).rejects.toThrow(/holds another event log .*overwrites nothing/);
+  });
+
+  test('stops where somebody else writes as well, and no position moves in silence', async () => {
+    const source = await open(await tempDir('from'));
+    await fill(source, 5, 20);
+    const target = await openJetStreamImport({ ...at('crowded'), source: { id: source.id, namespace: source.namespace, dense: true } });
+    opened.push(target);
+    const all = await allOf(source);
+    await target.append(all.slice(0, 3));
+    const other = await openJetStreamImport({ ...at('crowded'), source: { id: source.id, namespace: source.namespace, dense: true } });
+    opened.push(other);
+    await other.append(all.slice(3, 4));
+    await expect(target.append(all.slice(4, 5))).rejects.toThrow(/commit 4 is missing from the log: 5 stands in its place/);
+    await expect(target.append(all.slice(3, 4))).rejects.toThrow(/another writer appended first/);
+  });
+
+  test('of a log whose commits are not numbered one by one has an id of its own', async () => {
+    const original = createMemoryLog({ random: seededRandom(1) });
+    await fill(original, 5, 50);
+    const source = spread(original);
+    expect(await into('spread', source, false)).toMatchObject({ copied: 56 });
+    expect(await into('spread', source, false)).toMatchObject({ copied: 0, commits: 56 });
+    const copied = await openCopy('spread');
+    expect(copied.id).not.toBe(source.id);
+    expect(await allOf(copied)).toEqual(await allOf(original));
+  });
+});
+
 describe('an address of a log', () => {
   const config = { ...readConfig({}, {}), eventStoreDbUrl: 'esdb://u:secret@h:2113' };
   test('names a data directory or a space, and shows no password', () => {
@@ -268,6 +360,10 @@ describe('an address of a log', () => {
     expect(address).toEqual({ engine: 'eventstoredb', space: 'town', url: config.eventStoreDbUrl });
     expect(formatLogAddress(address)).toBe('eventstoredb:town');
     expect(() => parseLogAddress('eventstoredb:town', { ...config, eventStoreDbUrl: undefined })).toThrow(/needs EVENTSTOREDB_URL/);
+    const town = parseLogAddress('jetstream:town', { ...config, natsUrl: ['nats://u:secret@h:4222'], logReplicas: 3 });
+    expect(town).toMatchObject({ engine: 'jetstream', space: 'town', replicas: 3 });
+    expect(formatLogAddress(town)).toBe('jetstream:town');
+    expect(() => parseLogAddress('jetstream:town', config)).toThrow(/needs NATS_URL/);
     expect(() => parseLogAddress('kafka:x', config)).toThrow(/"kafka:" is no event log: lmdb:DIRECTORY/);
     expect(() => parseLogAddress('lmdb:', config)).toThrow(/"lmdb:" is no address/);
   });

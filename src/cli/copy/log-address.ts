@@ -4,16 +4,26 @@ import type { Config } from '../../config.ts';
 import { logFolder, openDataDirectory, requireDataDirectory } from '../../data-directory.ts';
 import type { EventLog } from '../../events/event-log.ts';
 import { openEventStoreDbImport, openEventStoreDbLog } from '../../events/esdb-log.ts';
+import { openJetStreamImport } from '../../events/jetstream-import.ts';
+import { openJetStreamLog } from '../../events/jetstream-log.ts';
 import { openLmdbImport, openLmdbLog } from '../../events/lmdb-log.ts';
 import type { CopiedLog, LogImport } from '../../events/log-import.ts';
 import type { Logger } from '../../logger.ts';
+import type { NatsOptions } from '../../nats/nats-connection.ts';
 import type { Random } from '../../random.ts';
 import { UsageError } from '../arguments.ts';
 
 /** Where a log is. `directory`: the absolute path of a data directory. `url` may hold a password, so it is never shown. */
 export type LogAddress =
   | { readonly engine: 'lmdb'; readonly directory: string }
+  | ({ readonly engine: 'jetstream'; readonly space: string } & NatsServers)
   | { readonly engine: 'eventstoredb'; readonly space: string; readonly url: string };
+
+interface NatsServers {
+  readonly servers: readonly string[];
+  readonly files: NonNullable<NatsOptions['files']>;
+  readonly replicas: number;
+}
 
 export interface LogPorts {
   readonly clock: Clock;
@@ -22,13 +32,14 @@ export interface LogPorts {
 }
 
 /** The forms in which an address is given, for the help. */
-export const addressForms = 'lmdb:DIRECTORY (or just DIRECTORY) or eventstoredb:SPACE';
+export const addressForms = 'lmdb:DIRECTORY (or just DIRECTORY), jetstream:SPACE or eventstoredb:SPACE';
 
 /** Where the servers are stands in the environment, as for a node. @throws {UsageError} */
 export function parseLogAddress(text: string, config: Config): LogAddress {
   const [, scheme, rest = ''] = /^([a-z]{2,}):(.*)$/s.exec(text) ?? [undefined, 'lmdb', text];
   if (rest === '' || rest.includes('\0')) throw new UsageError(`"${text}" is no address of a log: ${addressForms}`);
   if (scheme === 'lmdb') return { engine: 'lmdb', directory: resolve(rest) };
+  if (scheme === 'jetstream') return jetStream(rest, config);
   if (scheme !== 'eventstoredb') throw new UsageError(`"${scheme}:" is no event log: ${addressForms}`);
   return eventStoreDb(rest, config);
 }
@@ -42,8 +53,14 @@ export function configuredLog(config: Config): LogAddress {
     case 'eventstoredb':
       return eventStoreDb(space, config);
     case 'jetstream':
-      throw new UsageError('a log in JetStream cannot be read by this command');
+      return jetStream(space, config);
   }
+}
+
+function jetStream(space: string, { natsUrl, natsFiles, logReplicas }: Config): LogAddress {
+  if (natsUrl === undefined) throw new UsageError('jetstream needs NATS_URL, the address of its servers');
+  if (!/^[A-Za-z0-9_-]{1,64}$/.test(space)) throw new UsageError(`"${space}" is no name of a space: 1 to 64 of A-Z a-z 0-9 _ - are`);
+  return { engine: 'jetstream', space, servers: natsUrl, files: natsFiles, replicas: logReplicas };
 }
 
 function eventStoreDb(space: string, { eventStoreDbUrl: url }: Config): LogAddress {
@@ -61,6 +78,8 @@ export async function openLogToRead(address: LogAddress, ports: LogPorts): Promi
     case 'lmdb':
       await requireDataDirectory(address.directory);
       return { log: await openLmdbLog({ directory: resolve(address.directory, logFolder), readOnly: true, ...ports }), dense: true };
+    case 'jetstream':
+      return { log: await openJetStreamLog({ ...address, ...ports, replicas: 1, name: 'starling reader', existing: true }), dense: true };
     case 'eventstoredb':
       return { log: await openEventStoreDbLog({ ...address, ...ports, existing: true }), dense: false };
   }
@@ -71,6 +90,8 @@ export async function openLogToFill(address: LogAddress, source: CopiedLog, port
   switch (address.engine) {
     case 'lmdb':
       return fillDirectory(address.directory, source, ports);
+    case 'jetstream':
+      return openJetStreamImport({ ...address, source, ...ports, name: 'starling log copy' });
     case 'eventstoredb':
       return openEventStoreDbImport({ ...address, source, ...ports });
   }
