@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { seededRandom } from '../../src/random.ts';
 import { startBarePublisher } from '../support/bare-publisher.ts';
@@ -6,6 +7,7 @@ import { writeClientRecords } from '../support/client-records.ts';
 import { startCluster } from '../support/cluster-process.ts';
 import type { ClusterProcess } from '../support/cluster-process.ts';
 import { startCuttableProxy } from '../support/cuttable-proxy.ts';
+import { gql } from '../support/graphql-client.ts';
 import { startLoad } from '../support/load.ts';
 import type { Load } from '../support/load.ts';
 import { launchStarling, runStarling } from '../support/starling-process.ts';
@@ -78,6 +80,27 @@ async function settle(): Promise<void> {
 const nodeAwayMsMax = 10_000;
 
 describe(`a cluster loses nothing (STARLING_SEED=${seed})`, () => {
+  test('shows its nodes, whose share each part of the users is, and how far the read models are', async () => {
+    const { cluster } = await gql(
+      running.cluster.url,
+      `{ cluster { nodes { id roles shards activeActors commandsPerSecond startedAt lastSeenAt } shardCount transport eventLog
+           projections { name position lagEvents eventsPerSecond rebuilding stoppedBy } } }`,
+    );
+    const nodes = cluster.nodes as { roles: string[]; shards: number[]; activeActors: number }[];
+    const counts = ['gateway', 'actors', 'projections'].map((role) => nodes.filter(({ roles }) => roles.includes(role)).length);
+    expect(counts).toEqual([2, 3, 2]);
+    const shards = nodes.flatMap((node) => node.shards).toSorted((a, b) => a - b);
+    expect(shards).toEqual(Array.from({ length: cluster.shardCount as number }, (_, shard) => shard));
+    expect(nodes.reduce((sum, { activeActors }) => sum + activeActors, 0)).toBeGreaterThan(0);
+    expect(cluster).toMatchObject({ shardCount: 256, transport: 'nats', eventLog: 'jetstream' });
+    expect(cluster.projections).toMatchObject([
+      { name: 'network', position: expect.any(String), rebuilding: false, stoppedBy: null },
+      { name: 'statistics', position: expect.any(String), rebuilding: false, stoppedBy: null },
+    ]);
+    const status = await runStarling(['status', '--data', join(running.cluster.directory, 'gateway-1')]);
+    expect(status, status.output).toMatchObject({ exitCode: 0, output: expect.stringContaining('85 shards') });
+  });
+
   test.each(['actors-1', 'projections-1', 'projections-2', 'gateway-1'])('kill -9 of %s', { timeout: 120_000 }, async (name) => {
     const { cluster } = running;
     const before = cluster.pidOf(name);

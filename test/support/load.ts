@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { createClient } from 'graphql-ws';
 import type { ExecutionResult } from 'graphql';
 import { WebSocket } from 'ws';
@@ -48,6 +49,7 @@ export interface LoadOptions {
 export function startLoad(options: LoadOptions): Load {
   const stopping = new AbortController();
   const closing = new AbortController();
+  setMaxListeners(0, stopping.signal, closing.signal);
   const waiting = new Map<StubbornClient, number>();
   const handles = Array.from({ length: options.clients }, (_, index) => `load_${options.seed}_${index}`);
   let longest = 0;
