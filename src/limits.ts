@@ -45,6 +45,8 @@ export const limits = {
   jetStreamTimeoutMs: 3_000,
   /** How long the leader may take to show that it still leads: two of its heartbeats, which come every second, and some. */
   jetStreamHeadTimeoutMs: 2_500,
+  /** How long answers of a leader that was replaced may still be on their way. */
+  jetStreamElectedMs: 100,
   /** How often it is asked again meanwhile. */
   jetStreamLeaderPollMs: 50,
   /** How long opening the log waits for JetStream servers that start together, and pauses between tries. */

@@ -12,7 +12,7 @@ import type { Membership } from './runtime/members.ts';
 export interface Routes {
   /**
    * Sends the wish to the owner of the shard, with a deadline in its clocks. @throws what a request throws: NoResponders also when no owner is known or
-   * it did not answer its door a moment ago, RequestTimeout as soon as it is held dead.
+   * it did not answer its door a moment ago, RequestTimeout as soon as it is held dead, or says that it does not hear.
    */
   ask(shard: number, wish: Wish, timeoutMs: number): Promise<Message>;
 }
@@ -37,12 +37,12 @@ export function createRoutes(ports: {
   const suspects = new Map<string, number>();
 
   membership.onChange(() => {
-    for (const id of suspects.keys()) if (!membership.isAlive(id)) suspects.delete(id);
+    for (const id of suspects.keys()) if (!membership.isAnswering(id)) suspects.delete(id);
     for (const [id, ends] of waits) {
-      if (membership.isAlive(id)) continue;
+      if (membership.isAnswering(id)) continue;
       waits.delete(id);
-      const dead = new RequestTimeout(`${id} is held dead`);
-      for (const end of ends) end(dead);
+      const gone = new RequestTimeout(`${id} is held dead, or does not hear`);
+      for (const end of ends) end(gone);
     }
   });
 

@@ -23,7 +23,7 @@ import type { About } from './jetstream-message.ts';
 import { createStreamReader } from './jetstream-reader.ts';
 import { openLogStream } from './jetstream-stream.ts';
 import type { LogStream } from './jetstream-stream.ts';
-import { assertServerFits, watchServers } from './jetstream-servers.ts';
+import { assertServerFits, watchElections, watchServers } from './jetstream-servers.ts';
 import { refuseUnfinishedCopy } from './log-import.ts';
 import { lastPositionOf } from './position.ts';
 import { assertSize, assertWellFormed, headAfter } from './stream-chain.ts';
@@ -99,6 +99,7 @@ async function openOn(
   /** Heads by the number of their commit: the server fences by that alone, the rest of what an append expects is checked here. */
   const known = new LRUCache<number, StreamHead & { readonly stream: StreamName }>({ max: limits.jetStreamVersionsKnownMax });
   const servers = watchServers(connection, { replicas, logger });
+  watchElections(connection, { stream, requests, logger });
   logger.info({ logId: id, stream, replicas }, 'event log open');
 
   function assertOpen(): void {

@@ -1,6 +1,7 @@
 import { Events } from 'nats';
 import type { NatsConnection } from 'nats';
 import type { Logger } from '../logger.ts';
+import type { NatsRequests } from '../nats/nats-requests.ts';
 import { limits } from '../limits.ts';
 import { LogUnavailable } from './event-log.ts';
 
@@ -59,4 +60,18 @@ export function watchServers(
       if (unfit) throw new LogUnavailable(unfit.message, { cause: unfit });
     },
   };
+}
+
+/** A new leader knows nothing of what its predecessor was asked: waiting for those answers would only prolong the gap. Who may not listen waits longer. */
+export function watchElections(
+  connection: NatsConnection,
+  { stream, requests, logger }: { stream: string; requests: NatsRequests; logger: Logger },
+): void {
+  connection.subscribe(`$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.${stream}`, {
+    callback(refused) {
+      if (refused) return logger.debug({ err: refused }, 'elections of the event log cannot be heard');
+      logger.info({}, 'the event log has a new leader');
+      void requests.giveUp(limits.jetStreamElectedMs, 'its leader was replaced');
+    },
+  });
 }

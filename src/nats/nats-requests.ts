@@ -21,6 +21,8 @@ export interface NatsRequests {
   /** Counts the connections that were lost: what waits for messages of the server has to ask again when it changes. */
   readonly losses: number;
   readonly connected: boolean;
+  /** What was sent until now and has no answer after this time gets none any more: whoever could have given it is gone. */
+  giveUp(afterMs: number, why: string): Promise<void>;
   /** Whoever waits hears of it. */
   close(): void;
 }
@@ -120,6 +122,15 @@ export function createNatsRequests(connection: NatsConnection, options: { clock:
     },
     get connected() {
       return connected;
+    },
+    async giveUp(afterMs, why) {
+      const before = new Set(waiting.keys());
+      await clock.sleep(afterMs, closing.signal);
+      for (const token of before) {
+        const request = waiting.get(token);
+        waiting.delete(token);
+        request?.failed(new NatsRequestFailed('no-answer', `no answer on ${request.subject}: ${why}`));
+      }
     },
     close() {
       closing.abort();

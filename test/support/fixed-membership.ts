@@ -14,7 +14,7 @@ export function fixedMembership(clock: Clock, nodeId = 'only'): Membership {
       return serves ? { id: nodeId, ahead: { monotonicMs: 0, wallMs: wallMs - monotonicMs } } : undefined;
     },
     owns: () => serves,
-    isAlive: () => true,
+    isAnswering: () => true,
     understood: () => ({ events: 1, messages: 1 }),
     onChange: () => () => {},
     nextChange: () => never,

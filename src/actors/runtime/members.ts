@@ -25,7 +25,8 @@ export interface Membership {
   ownerOf(shard: number): Peer | undefined;
   /** Shall this node serve the shard now? */
   owns(shard: number): boolean;
-  isAlive(nodeId: string): boolean;
+  /** It is there, and says that it hears what it is asked. */
+  isAnswering(nodeId: string): boolean;
   /** What every node of the cluster can read; the oldest of all while this node may not have heard from everybody. */
   understood(): Generations;
   /** Called after each change of who is there or who owns what; the function that comes back ends that. */

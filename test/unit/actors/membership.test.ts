@@ -125,7 +125,7 @@ describe('who is there', () => {
     expect(namesSeenBy(first)).toEqual(['a', 'b']);
     await clock.advance(2_000 - 2 * limits.heartbeatMs);
     expect(namesSeenBy(first)).toEqual(['a']);
-    expect(first.membership.isAlive('b')).toBe(false);
+    expect(first.membership.isAnswering('b')).toBe(false);
     expect(sharesOf(first)).toEqual([shardCount]);
     second.cut.speaks = true;
     await clock.advance(limits.heartbeatMs + soon);

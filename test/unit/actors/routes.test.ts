@@ -27,7 +27,7 @@ function setUp(answer: () => Promise<Message> = () => Promise.resolve(reply)) {
   const membership = {
     ...fixedMembership(clock),
     ownerOf: () => seen.owner,
-    isAlive: () => seen.alive,
+    isAnswering: () => seen.alive,
     onChange: (listener: () => void) => {
       changed = listener;
       return () => {};
