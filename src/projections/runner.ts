@@ -193,6 +193,8 @@ export async function startProjection(options: ProjectionOptions): Promise<Runni
       lease = undefined;
       caughtUp?.moved(projection.name);
       await before.release();
+      // Whoever was too busy to see that the log has closed must not turn in circles.
+      await clock.sleep(limits.leasePollMs, signal);
     }
   };
 
@@ -218,7 +220,7 @@ export async function startProjection(options: ProjectionOptions): Promise<Runni
   return {
     name: projection.name,
     status: async () => {
-      if (lease === undefined) return statusOfOthers(database, log, projection.name);
+      if (lease === undefined) return statusOfOthers(database, log, projection.name).catch(() => nothingKnown(projection.name));
       const [lagCommits, rebuilding] = await Promise.all([
         lag().catch(() => 0),
         isRebuilding(database, projection.name).catch(() => false),
@@ -238,6 +240,11 @@ async function statusOfOthers(database: Database, log: EventLog, name: Projectio
   const found = (await readProjectionStatuses(database, log)).find((status) => status.name === name)!;
   const { position, lagEvents, eventsPerSecond, stoppedBy, rebuilding } = found;
   return { name, position, lagCommits: lagEvents, eventsPerSecond, stoppedBy, rebuilding, standingBy: true };
+}
+
+/** Of a database that is away. */
+function nothingKnown(name: ProjectionName): RunnerStatus {
+  return { name, position: null, lagCommits: 0, eventsPerSecond: 0, stoppedBy: null, rebuilding: false, standingBy: true };
 }
 
 function isPassing(cause: unknown): cause is Error {
