@@ -87,15 +87,8 @@ async function openOn(
   const closing = new AbortController();
   const running = new Set<Promise<unknown>>();
   const deliveries = { connection, requests, api, stream, clock, random, logger };
-  const read = createStreamReader({
-    ...deliveries,
-    space,
-    lastCommit,
-    decoded,
-    stored,
-    closing: closing.signal,
-    ...(metrics && { metrics }),
-  });
+  const looking = { space, lastCommit, decoded, stored, closing: closing.signal };
+  const read = createStreamReader({ ...deliveries, ...looking, ...(metrics && { metrics }) });
   /** Heads by the number of their commit: the server fences by that alone, the rest of what an append expects is checked here. */
   const known = new LRUCache<number, StreamHead & { readonly stream: StreamName }>({ max: limits.jetStreamVersionsKnownMax });
   const servers = watchServers(connection, { replicas, logger });

@@ -19,7 +19,9 @@ import { positionOrNull } from './places.ts';
 import type { Projection } from './projection.ts';
 import { createRate } from './rate.ts';
 import type { ProjectionName } from './read-model.ts';
-import { isRebuilding, lagOf, readProjectionStatuses } from './statuses.ts';
+import { statusOfOthers } from './runner-status.ts';
+import type { RunnerStatus } from './runner-status.ts';
+import { isRebuilding, lagOf } from './statuses.ts';
 
 // A runner is in one of four states:
 //   standing by: another node has the lease; it looks again and again whether that is still so;
@@ -29,22 +31,6 @@ import { isRebuilding, lagOf, readProjectionStatuses } from './statuses.ts';
 //   stopped:     an event cannot be read or applied (`stoppedBy`): it keeps the lease, for others would fare no better, and tries again when other rows
 //                are swapped in or the database was away.
 // Nothing is ever skipped.
-
-export interface RunnerStatus {
-  readonly name: ProjectionName;
-  /** Every event up to it is applied; null before the first. */
-  readonly position: Position | null;
-  /** What the log has more than that; counted in events where commits are not numbered one after another. */
-  readonly lagCommits: number;
-  /** Over the last seconds. */
-  readonly eventsPerSecond: number;
-  /** Why it stands still although it should not: what could not be applied. */
-  readonly stoppedBy: string | null;
-  /** A replay builds it anew beside. */
-  readonly rebuilding: boolean;
-  /** Another node applies it, and what stands here is what that one tells. */
-  readonly standingBy: boolean;
-}
 
 export interface RunningProjection {
   readonly name: ProjectionName;
@@ -220,7 +206,7 @@ export async function startProjection(options: ProjectionOptions): Promise<Runni
   return {
     name: projection.name,
     status: async () => {
-      if (lease === undefined) return statusOfOthers(database, log, projection.name).catch(() => nothingKnown(projection.name));
+      if (lease === undefined) return statusOfOthers(database, log, projection.name);
       const [lagCommits, rebuilding] = await Promise.all([
         lag().catch(() => 0),
         isRebuilding(database, projection.name).catch(() => false),
@@ -234,17 +220,6 @@ export async function startProjection(options: ProjectionOptions): Promise<Runni
       await ended;
     },
   };
-}
-
-async function statusOfOthers(database: Database, log: EventLog, name: ProjectionName): Promise<RunnerStatus> {
-  const found = (await readProjectionStatuses(database, log)).find((status) => status.name === name)!;
-  const { position, lagEvents, eventsPerSecond, stoppedBy, rebuilding } = found;
-  return { name, position, lagCommits: lagEvents, eventsPerSecond, stoppedBy, rebuilding, standingBy: true };
-}
-
-/** Of a database that is away. */
-function nothingKnown(name: ProjectionName): RunnerStatus {
-  return { name, position: null, lagCommits: 0, eventsPerSecond: 0, stoppedBy: null, rebuilding: false, standingBy: true };
 }
 
 function isPassing(cause: unknown): cause is Error {
