@@ -168,6 +168,9 @@ export const limits = {
 
   /** Pause after a batch, in which the next one gathers: the price of a busy system's latency for far fewer transactions. Nobody reads statistics so soon. */
   projectionPauseMs: { network: 3, statistics: 20 },
+  /** A batch of more than this for each millisecond of the pause makes it longer, up to the longest: such a flood is an import or a catch-up, not people who wait. */
+  projectionEventsPerPauseMs: 16,
+  projectionPauseMaxMs: { network: 25, statistics: 100 },
   /**
    * A projection's lease, how often its holder renews it, and how often who stands by looks: a holder that is stopped is replaced within the sum of the
    * first and the last, one that is killed at the next look.

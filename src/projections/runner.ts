@@ -15,6 +15,7 @@ import { DatabaseUnavailable } from './database.ts';
 import type { Database } from './database.ts';
 import { acquireLease } from './lease.ts';
 import type { Lease, LeaseReport } from './lease.ts';
+import { pauseMsAfter } from './pause.ts';
 import { positionOrNull } from './places.ts';
 import type { Projection } from './projection.ts';
 import { createRate } from './rate.ts';
@@ -100,7 +101,7 @@ export async function startProjection(options: ProjectionOptions): Promise<Runni
         options.onApplied?.(events);
         metrics.projectedEvents.inc({ projection: projection.name }, events);
         // Under load, batches of a few milliseconds cost far less than one transaction for each commit; what comes after a rest is not delayed.
-        if (source.waiting() < limits.eventsPerProjectionBatchMax) await clock.sleep(limits.projectionPauseMs[projection.name], until);
+        if (source.waiting() < limits.eventsPerProjectionBatchMax) await clock.sleep(pauseMsAfter(projection.name, events), until);
       }
     } finally {
       source.close();

@@ -91,7 +91,7 @@ test(`everything acknowledged is there once after kill -9 (STARLING_SEED=${seed}
 
   const registered = log.events('UserRegistered').map(({ handle }) => handle);
   expect(registered.toSorted()).toEqual([...input.handles, ...clients.map(({ handle }) => handle)].toSorted());
-  const ofImport = (commit: { metadata?: { commandId: string } }) => commit.metadata?.commandId.startsWith('import-') ?? false;
+  const ofImport = (commit: { metadata?: { commandId: string } }) => commit.metadata?.commandId.startsWith('import:') ?? false;
   const importedEvents = log.commits.filter(ofImport).flatMap(({ events }) => events);
   expect(importedEvents.filter(({ type }) => type === 'UserFollowed')).toHaveLength(followLines);
   const texts = importedEvents.flatMap((event) => (event.type === 'PostCreated' ? [event.text] : []));

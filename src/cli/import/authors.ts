@@ -40,8 +40,9 @@ export function importedPostId(author: string, fingerprint: Buffer): PostId {
   return parsePostId(`${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`)!;
 }
 
+/** `content`: handles and ids, none of which can hold a colon. */
 export function importedCommandId(...content: string[]): CommandId {
-  return `import-${hash(...content).toString('base64url', 0, 16)}` as CommandId;
+  return `import:${content.join(':')}` as CommandId;
 }
 
 function hash(...parts: string[]): Buffer {

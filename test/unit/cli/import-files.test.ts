@@ -135,7 +135,7 @@ describe('what an import derives from its content', () => {
         const post = importedPostId(`u${number}`, createFingerprints()(text));
         expect(parsePostId(post)).toBe(post);
         expect(importedPostId(`u${number}`, createFingerprints()(text))).toBe(post);
-        const command = importedCommandId('post', text);
+        const command = importedCommandId('post', post);
         expect(parseCommandId(command)).toBe(command);
       }),
     );
