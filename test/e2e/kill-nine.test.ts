@@ -6,7 +6,7 @@ import { seededRandom } from '../../src/random.ts';
 import { readLines } from '../bench/input.ts';
 import { testData } from '../support/data.ts';
 import { gql } from '../support/graphql-client.ts';
-import { endOrphans, runStarling, startStarling } from '../support/starling-process.ts';
+import { endOrphans, launchStarling, runStarling, startStarling } from '../support/starling-process.ts';
 import type { StarlingProcess } from '../support/starling-process.ts';
 import { createStubbornClient } from '../support/stubborn-client.ts';
 import type { StubbornClient } from '../support/stubborn-client.ts';
@@ -28,9 +28,12 @@ test(`everything acknowledged is there once after kill -9 (STARLING_SEED=${seed}
   const input = await takeSlice(folder);
   const imported = () => ['import', '--data', data, '--follows', input.follows, '--posts', input.posts];
 
-  // The first one dies while the import runs in a node of its own, wherever that is by then: perhaps PostgreSQL is not even made yet.
-  const first = await runStarling(imported(), { timeoutMs: 1_000 + random.float() * 2_000 });
-  expect(first.exitCode, first.output).toBe('SIGKILL');
+  // The first one dies while the import runs in a node of its own: perhaps PostgreSQL is not even made yet.
+  const reached = ['event log open', 'node started', 'users: ', 'follows: '][Math.floor(random.float() * 4)]!;
+  const first = launchStarling(imported());
+  await Promise.race([eventually(() => first.output().includes(reached), `the import says "${reached}"`, 60_000, 5), first.ended]);
+  first.child.kill('SIGKILL');
+  expect(await first.ended, first.output()).toBe('SIGKILL');
 
   let running: Promise<StarlingProcess> = startStarling({ dataDirectory: data });
   let over = false;
