@@ -64,10 +64,11 @@ function table(report: StatusReport): string[] {
         ? `STOPPED: ${projection.stoppedBy}`
         : projection.rebuilding
           ? 'being rebuilt'
-          : projection.lagCommits === 0
+          : projection.lagEvents === 0
             ? 'up to date'
-            : `${count(projection.lagCommits)} commits behind`;
-    return [projection.name, `${state}, ${count(projection.eventsPerSecond)} events/s`] as const;
+            : `${count(projection.lagEvents)} events behind`;
+    const holder = projection.heldBy === null ? 'applied by nobody' : `applied by ${projection.heldBy}`;
+    return [projection.name, `${state}, ${count(projection.eventsPerSecond)} events/s, ${holder}`] as const;
   });
   const nodes = report.nodes.map((node) => {
     const actors = node.roles.includes('actors')

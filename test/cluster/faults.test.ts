@@ -98,7 +98,10 @@ describe(`a cluster loses nothing (STARLING_SEED=${seed})`, () => {
       { name: 'statistics', position: expect.any(String), rebuilding: false, stoppedBy: null },
     ]);
     const status = await runStarling(['status', '--data', join(running.cluster.directory, 'gateway-1')]);
-    expect(status, status.output).toMatchObject({ exitCode: 0, output: expect.stringContaining('85 shards') });
+    expect(status, status.output).toMatchObject({
+      exitCode: 0,
+      output: expect.stringMatching(/actors, \d\d shards, \d+ actors[\s\S]*network +up to date/),
+    });
   });
 
   test.each(['actors-1', 'projections-1', 'projections-2', 'gateway-1'])('kill -9 of %s', { timeout: 120_000 }, async (name) => {

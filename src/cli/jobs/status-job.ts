@@ -1,6 +1,7 @@
 import { formatPosition } from '../../events/position.ts';
 import { limits } from '../../limits.ts';
 import type { Node } from '../../node.ts';
+import { readProjectionStatuses } from '../../projections/statuses.ts';
 import { readinessOf } from '../../readiness.ts';
 import type { JobContext } from '../control-server.ts';
 
@@ -32,10 +33,12 @@ export interface StatusReport {
   readonly projections: readonly {
     readonly name: string;
     readonly position: string | null;
-    readonly lagCommits: number;
+    readonly lagEvents: number;
     readonly eventsPerSecond: number;
     readonly rebuilding: boolean;
     readonly stoppedBy: string | null;
+    /** Id of the node that applies it; null when none does. */
+    readonly heldBy: string | null;
   }[];
 }
 
@@ -45,7 +48,7 @@ export async function statusJob(node: Node, context: JobContext): Promise<Status
   await clock.sleep(limits.statusSampleMs, context.signal);
   const commandsPerSecond = ((await sum(metrics.commands)) - before) / ((clock.monotonicMs() - begun) / 1000);
   const tail = await node.log.tail();
-  const projections = await Promise.all((node.readSide?.projections ?? []).map((projection) => projection.status()));
+  const projections = node.readSide ? await readProjectionStatuses(node.readSide.database, node.log) : [];
   return {
     healthy: (await readinessOf(node)).ready,
     node: {
