@@ -45,6 +45,8 @@ export const limits = {
   jetStreamTimeoutMs: 3_000,
   /** How long the leader may take to show that it still leads: two of its heartbeats, which come every second, and some. */
   jetStreamHeadTimeoutMs: 2_500,
+  /** Silence after which a look-up is asked again: far above a busy server's time. */
+  jetStreamAskAgainMs: 600,
   /** How long answers of a leader that was replaced may still be on their way. */
   jetStreamElectedMs: 100,
   /** How often it is asked again meanwhile. */

@@ -46,7 +46,7 @@ export type JetStreamApi = ReturnType<typeof createJetStreamApi>;
 
 export function createJetStreamApi(requests: NatsRequests) {
   async function call(name: string, body: object = {}): Promise<unknown> {
-    return answerOf(await requests.request(`$JS.API.${name}`, Buffer.from(JSON.stringify(body))));
+    return answerOf(await requests.ask(`$JS.API.${name}`, Buffer.from(JSON.stringify(body))));
   }
 
   /** What the leader of the stream has; undefined when there is none such. */
@@ -64,7 +64,7 @@ export function createJetStreamApi(requests: NatsRequests) {
 
   /** What any replica has, which may be behind. */
   async function getAnywhere(stream: string, which: object): Promise<StoredMessage | undefined> {
-    const answer = await requests.request(`$JS.API.DIRECT.GET.${stream}`, Buffer.from(JSON.stringify(which)));
+    const answer = await requests.ask(`$JS.API.DIRECT.GET.${stream}`, Buffer.from(JSON.stringify(which)));
     const sequence = Number(answer.headers?.get('Nats-Sequence'));
     if (!(sequence > 0)) return undefined;
     return { sequence, subject: answer.headers?.get('Nats-Subject') ?? '', data: answer.data };
@@ -74,6 +74,14 @@ export function createJetStreamApi(requests: NatsRequests) {
     /** Gives the sequence of the message once it is stored. */
     async publish(subject: string, data: Uint8Array, fence: MsgHdrs): Promise<number> {
       return (answerOf(await requests.request(subject, data, fence)) as { seq: number }).seq;
+    },
+    /** What publishing this would be answered, of a message that must be refused. */
+    async refusalOf(subject: string, fence: MsgHdrs): Promise<unknown> {
+      try {
+        return answerOf(await requests.ask(subject, new Uint8Array(), fence));
+      } catch (error) {
+        return error;
+      }
     },
     streamInfo: async (stream: string) => (await call(`STREAM.INFO.${stream}`)) as StreamInfo,
     createStream: (stream: string, config: object) => call(`STREAM.CREATE.${stream}`, { name: stream, ...config }),

@@ -78,7 +78,7 @@ async function openOn(
   assert(/^[A-Za-z0-9_-]{1,64}$/.test(space), 'the name of a space is 1 to 64 of A-Z a-z 0-9 _ -');
   assertServerFits(connection.info, options.replicas);
   const stream = natsStreamOf(space);
-  const requests = createNatsRequests(connection, { clock, timeoutMs: limits.jetStreamTimeoutMs });
+  const requests = createNatsRequests(connection, { clock, timeoutMs: limits.jetStreamTimeoutMs, askAgainMs: limits.jetStreamAskAgainMs });
   const api = createJetStreamApi(requests);
   const opened = await openLogStream({ ...options, api, aboutNew, patienceMs: options.patienceMs ?? limits.jetStreamPatienceMs });
   const { id, namespace, replicas } = opened;
@@ -144,9 +144,7 @@ async function openOn(
     assertOpen();
     const giveUpAt = clock.monotonicMs() + limits.jetStreamHeadTimeoutMs;
     for (;;) {
-      const refusal: unknown = await api
-        .publish(subjectOf(space, of), new Uint8Array(), expectingLast(neverReached))
-        .catch((error: unknown) => error);
+      const refusal = await api.refusalOf(subjectOf(space, of), expectingLast(neverReached));
       const last = lastSequenceIn(refusal);
       if (typeof last === 'number') return last === 0 ? 0 : commitOf(last);
       if (last !== 'busy' || clock.monotonicMs() > giveUpAt) throw unavailable(refusal);

@@ -18,6 +18,8 @@ export class NatsRequestFailed extends Error {
 export interface NatsRequests {
   /** The first answer, whatever it says. @throws {NatsRequestFailed} */
   request(subject: string, payload: Uint8Array, headers?: MsgHdrs): Promise<Msg>;
+  /** For what may be asked twice: while there is no answer it is asked again, for a request to somebody who has just changed may be lost without a word. */
+  ask(subject: string, payload: Uint8Array, headers?: MsgHdrs): Promise<Msg>;
   /** Counts the connections that were lost: what waits for messages of the server has to ask again when it changes. */
   readonly losses: number;
   readonly connected: boolean;
@@ -38,7 +40,10 @@ interface Waiting {
  * Many requests under way on one connection. Unlike the client's own ones they share one timer, and they fail at once when the connection is lost:
  * an answer that was under way then will not come.
  */
-export function createNatsRequests(connection: NatsConnection, options: { clock: Clock; timeoutMs: number }): NatsRequests {
+export function createNatsRequests(
+  connection: NatsConnection,
+  options: { clock: Clock; timeoutMs: number; askAgainMs: number },
+): NatsRequests {
   const { clock, timeoutMs } = options;
   const inbox = createInbox();
   /** In the order in which they expire, since all have the same time. */
@@ -102,21 +107,37 @@ export function createNatsRequests(connection: NatsConnection, options: { clock:
     sweeping = false;
   }
 
+  function request(subject: string, payload: Uint8Array, headers?: MsgHdrs): Promise<Msg> {
+    return new Promise((answered, failed) => {
+      // The client would keep it until it is connected again: by then nobody waits any more.
+      if (!connected) return failed(new NatsRequestFailed('not-connected', 'there is no connection to NATS'));
+      sent += 1;
+      const token = sent.toString(36);
+      try {
+        connection.publish(subject, payload, { reply: `${inbox}.${token}`, ...(headers && { headers }) });
+      } catch (cause) {
+        return failed(new NatsRequestFailed('refused-here', `nothing was sent on ${subject}: ${(cause as Error).message}`, { cause }));
+      }
+      waiting.set(token, { subject, expiresAt: clock.monotonicMs() + timeoutMs, answered, failed });
+      if (!sweeping) void sweep();
+    });
+  }
+
+  async function ask(...what: Parameters<typeof request>): Promise<Msg> {
+    const done = new AbortController();
+    const tries: Promise<Msg>[] = [];
+    for (;;) {
+      const asked = request(...what).finally(() => done.abort());
+      asked.catch(() => {});
+      tries.push(asked);
+      await clock.sleep(options.askAgainMs, done.signal);
+      if (done.signal.aborted) return Promise.race(tries);
+    }
+  }
+
   return {
-    request: (subject, payload, headers) =>
-      new Promise((answered, failed) => {
-        // The client would keep it until it is connected again: by then nobody waits any more.
-        if (!connected) return failed(new NatsRequestFailed('not-connected', 'there is no connection to NATS'));
-        sent += 1;
-        const token = sent.toString(36);
-        try {
-          connection.publish(subject, payload, { reply: `${inbox}.${token}`, ...(headers && { headers }) });
-        } catch (cause) {
-          return failed(new NatsRequestFailed('refused-here', `nothing was sent on ${subject}: ${(cause as Error).message}`, { cause }));
-        }
-        waiting.set(token, { subject, expiresAt: clock.monotonicMs() + timeoutMs, answered, failed });
-        if (!sweeping) void sweep();
-      }),
+    request,
+    ask,
     get losses() {
       return losses;
     },
