@@ -58,20 +58,20 @@ export function createNatsRequests(
     callback(error, answer) {
       if (error) return failAll('not-allowed', `NATS does not allow to subscribe to ${inbox}.*: ${error.message}`);
       const token = answer.subject.slice(inbox.length + 1);
-      const request = waiting.get(token);
-      if (request === undefined) return;
+      const asker = waiting.get(token);
+      if (asker === undefined) return;
       waiting.delete(token);
       if (answer.data.length === 0 && answer.headers?.code === 503)
-        request.failed(new NatsRequestFailed('no-responders', `nobody answers on ${request.subject}`));
-      else request.answered(answer);
+        asker.failed(new NatsRequestFailed('no-responders', `nobody answers on ${asker.subject}`));
+      else asker.answered(answer);
     },
   });
 
   function failAll(why: NatsRequestFailed['why'], message: string, which: (subject: string) => boolean = () => true): void {
-    for (const [token, request] of waiting) {
-      if (!which(request.subject)) continue;
+    for (const [token, { subject, failed }] of waiting) {
+      if (!which(subject)) continue;
       waiting.delete(token);
-      request.failed(new NatsRequestFailed(why, message));
+      failed(new NatsRequestFailed(why, message));
     }
   }
 
@@ -148,9 +148,9 @@ export function createNatsRequests(
       const before = new Set(waiting.keys());
       await clock.sleep(afterMs, closing.signal);
       for (const token of before) {
-        const request = waiting.get(token);
+        const asker = waiting.get(token);
         waiting.delete(token);
-        request?.failed(new NatsRequestFailed('no-answer', `no answer on ${request.subject}: ${why}`));
+        asker?.failed(new NatsRequestFailed('no-answer', `no answer on ${asker.subject}: ${why}`));
       }
     },
     close() {
