@@ -117,6 +117,8 @@ export const limits = {
   /** UTF-16 units of a display name and of a password hash as they travel: 50 graphemes of joined emoji, and argon2id with room to grow. */
   nameLengthMax: 4_096,
   passwordHashLengthMax: 512,
+  /** How long a snapshot on a server may take to come or to be taken: reading a thousand events is quicker than waiting longer. */
+  snapshotTimeoutMs: 1_500,
   /** Events after the last snapshot from which on a new one is worth its bytes. */
   snapshotEveryEvents: 1_000,
 

@@ -1,6 +1,5 @@
 import { startActorHost } from './actors/runtime/host.ts';
 import type { ActorHost } from './actors/runtime/host.ts';
-import { openFileSnapshots } from './actors/runtime/file-snapshots.ts';
 import type { Membership } from './actors/runtime/members.ts';
 import { startMembership } from './actors/runtime/membership.ts';
 import type { CommandClient } from './actors/command-client.ts';
@@ -22,6 +21,7 @@ import type { Database } from './projections/database.ts';
 import type { Random } from './random.ts';
 import { systemRandom } from './random.ts';
 import { openLog } from './open-log.ts';
+import { openSnapshots } from './open-snapshots.ts';
 import { readProjectionStatuses } from './projections/statuses.ts';
 import type { ReadSide } from './read-side.ts';
 import { openReadSide, startDatabase } from './read-side.ts';
@@ -143,7 +143,7 @@ async function start(config: Config, options: NodeOptions, stack: ShutdownStack)
     if (config.natsUrl !== undefined) await membership.settled();
     const run = await takePartInRun({ ...ports, label: config.label });
     stack.push('run', () => run.stop());
-    const snapshots = await openFileSnapshots(directory.inside('snapshots'));
+    const snapshots = await openSnapshots(config, directory, { space, random, logger }, stack);
     const host = await startActorHost({ ...ports, snapshots });
     stack.push('actors', () => host.stop());
     return host;
