@@ -26,21 +26,25 @@ interface Running {
   readonly bare: BarePublisher;
 }
 let running: Running;
+const closing: (() => Promise<unknown>)[] = [];
 const away: string[] = [];
 
 beforeAll(async () => {
   const cluster = await startCluster();
+  closing.push(() => cluster.stop());
   const load = startLoad({ url: cluster.url, seed, clients: 16, subscribers: 6, commandsPerSecond: 40 });
   const cut = startLoad({ url: cluster.url, seed: seed + 1, clients: 4, subscribers: 0, commandsPerSecond: 8, cuts: true });
+  closing.push(
+    () => load.close(),
+    () => cut.close(),
+  );
   running = { cluster, load, cut, bare: await startBarePublisher(cluster.natsUrls) };
+  closing.push(() => running.bare.stop());
   await eventually(() => load.answered() > 100, 'the load runs', 60_000);
 }, 180_000);
 
 afterAll(async () => {
-  await running.bare.stop();
-  await running.load.close();
-  await running.cut.close();
-  await running.cluster.stop();
+  for (const close of closing.toReversed()) await close();
   console.log(`STARLING_SEED=${seed}; the longest that a client waited for an answer:\n${away.join('\n')}`);
 }, 120_000);
 

@@ -54,7 +54,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     return outcome;
   };
   try {
-    await eventually(() => over !== undefined || output().includes('The cluster is ready'), 'the cluster is ready', 120_000);
+    await eventually(() => over !== undefined || /^Ctrl-C stops it/m.test(output()), 'the cluster is ready', 120_000);
     if (over !== undefined) throw new Error(`it ended with ${over}`);
   } catch (cause) {
     await stop();
