@@ -147,7 +147,7 @@ export const limits = {
   commandDeadlineMs: 10_000,
   /** The pause before a command is sent again: doubled from the first to the second, with jitter. */
   commandBackOffMinMs: 10,
-  commandBackOffMaxMs: 1_000,
+  commandBackOffMaxMs: 250,
   /** How long a command is tried again while the log says that it takes nothing: some tries, and still an answer while somebody looks at the screen. */
   commandLogUnavailableMs: 1_500,
   /** How long closing a transport waits for handlers that run: a command that takes longer has no caller left. */
