@@ -4,6 +4,7 @@ import { NatsRequestFailed } from '../nats/nats-requests.ts';
 import { AppendOutcomeUnknown, LogUnavailable, WrongExpectedVersion } from './event-log.ts';
 import type { StreamName } from './ids.ts';
 import { JetStreamRefused } from './jetstream-api.ts';
+import { aboutSequence } from './jetstream-message.ts';
 
 /** The server takes the message only if the last one of its subject has this sequence, 0 for none. */
 export function expectingLast(sequence: number): MsgHdrs {
@@ -12,8 +13,11 @@ export function expectingLast(sequence: number): MsgHdrs {
   return fence;
 }
 
-/** Larger than any sequence will be: what expects it is refused, with the true one. */
-export const neverReached = Number.MAX_SAFE_INTEGER;
+/**
+ * What no stream of ours can end with, since the first message of all says which log it is; so what expects it is refused, with the true end. Not a number
+ * beyond the end: nats-server 2.10 would not look at that before all replicas have written it down.
+ */
+export const neverLast = aboutSequence;
 
 const codes = { wrongLast: 10_071, busySubject: 10_164, insufficientResources: 10_023 };
 // Said before anything is proposed to the replicas: unavailable, not enabled (for the server, for the account), stream offline, sealed, too large, no such stream.

@@ -15,7 +15,7 @@ import { newLogId, newNamespace } from './ids.ts';
 import type { StreamName } from './ids.ts';
 import { asked, createJetStreamApi, unavailable } from './jetstream-api.ts';
 import type { JetStreamApi, StoredMessage } from './jetstream-api.ts';
-import { appendFailure, expectingLast, lastSequenceIn, neverReached } from './jetstream-append.ts';
+import { appendFailure, expectingLast, lastSequenceIn, neverLast } from './jetstream-append.ts';
 import { deliver } from './jetstream-delivery.ts';
 import { createLeadership } from './jetstream-leadership.ts';
 import { commitOf, decodeMessage, encodeMessage, natsStreamOf, sequenceOf, subjectOf } from './jetstream-message.ts';
@@ -144,7 +144,7 @@ async function openOn(
     assertOpen();
     const giveUpAt = clock.monotonicMs() + limits.jetStreamHeadTimeoutMs;
     for (;;) {
-      const refusal = await api.refusalOf(subjectOf(space, of), expectingLast(neverReached));
+      const refusal = await api.refusalOf(subjectOf(space, of), expectingLast(neverLast));
       const last = lastSequenceIn(refusal);
       if (typeof last === 'number') return last === 0 ? 0 : commitOf(last);
       if (last !== 'busy' || clock.monotonicMs() > giveUpAt) throw unavailable(refusal);

@@ -168,7 +168,10 @@ function wordsFor(cause: unknown, space: string, replicas: number): string {
   }
   const code = cause instanceof JetStreamRefused ? cause.errorCode : 0;
   if (code === refusals.noPeers || code === refusals.notClustered)
-    return `this NATS has too few servers with JetStream for ${replicas} replicas: start more, or ask for fewer with STARLING_LOG_REPLICAS`;
+    return (
+      `this NATS has too few servers with JetStream for ${replicas} replicas: start more, or ask for fewer with STARLING_LOG_REPLICAS ` +
+      '(one that started for the first time together with the others may have been left out: restart it)'
+    );
   if (code === refusals.notEnabled || code === refusals.notForAccount)
     return 'JetStream is not enabled for this user’s account: enable it in the configuration of nats-server';
   return `JetStream refuses the event log of the space ${space}: ${cause instanceof Error ? cause.message : String(cause)}`;
