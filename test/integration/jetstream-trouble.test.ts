@@ -3,8 +3,12 @@ import { systemClock } from '../../src/clock.ts';
 import { AppendOutcomeUnknown, LogUnavailable, WrongExpectedVersion } from '../../src/events/event-log.ts';
 import type { EventLog, ExpectedVersion, NewCommit, RecordedCommit, StreamHead } from '../../src/events/event-log.ts';
 import type { PostId, StreamName } from '../../src/events/ids.ts';
+import { createJetStreamApi } from '../../src/events/jetstream-api.ts';
+import { deliver } from '../../src/events/jetstream-delivery.ts';
 import { openJetStreamLog } from '../../src/events/jetstream-log.ts';
 import { silentLogger } from '../../src/logger.ts';
+import { openNatsConnection } from '../../src/nats/nats-connection.ts';
+import { createNatsRequests } from '../../src/nats/nats-requests.ts';
 import { systemRandom } from '../../src/random.ts';
 import { startNatsCluster } from '../support/nats-cluster.ts';
 import type { NatsCluster } from '../support/nats-cluster.ts';
@@ -222,4 +226,33 @@ it('makes a consumer anew that was deleted, or fell silent, and hands out every 
   await append();
   await eventually(() => seen.length === 4, 'the fourth is seen', 30_000);
   expect(seen.map(({ commit }) => commit)).toEqual([1, 2, 3, 4]);
+});
+
+it('hands out nothing twice when the replica that serves the consumer is behind', async () => {
+  const nats = await server();
+  const log = await open([nats.url], 1);
+  const append = (number: number) => log.append(streamOf(number), 'no-stream', commitOf(`${number}`));
+  for (const number of [1, 2, 3]) await append(number);
+  const connection = await openNatsConnection({ servers: [nats.url], name: 'test', random: systemRandom });
+  onTestFinished(() => connection.close());
+  const requests = createNatsRequests(connection, { clock: systemClock, timeoutMs: 3_000, askAgainMs: 1_000 });
+  onTestFinished(() => requests.close());
+  const ending = new AbortController();
+  onTestFinished(() => ending.abort());
+  const seen: number[] = [];
+  const run = async () => {
+    // A server that does not have message 8 yet begins with the first that comes, as one does that is behind.
+    const deliveries = { ...ports, connection, requests, api: createJetStreamApi(requests), stream: natsStream };
+    for await (const batch of deliver(deliveries, { from: 8, signal: ending.signal, patienceMs: Infinity })) {
+      seen.push(...batch.map(({ sequence }) => sequence));
+    }
+  };
+  const following = run();
+  const manager = await connection.jetstreamManager();
+  await eventually(async () => (await manager.consumers.list(natsStream).next()).length > 0, 'there is a consumer');
+  for (const number of [4, 5, 6, 7, 8, 9]) await append(number);
+  await eventually(() => seen.length === 3, 'the last three are seen');
+  expect(seen).toEqual([8, 9, 10]);
+  ending.abort();
+  await following;
 });
