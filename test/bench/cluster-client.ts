@@ -1,9 +1,9 @@
 import { RetentionPolicy, StorageType, connect } from 'nats';
-import type { NatsConnection } from 'nats';
+import type { JetStreamClient, NatsConnection } from 'nats';
 import type { Membership } from '../../src/actors/runtime/members.ts';
 import type { CommandClient } from '../../src/actors/command-client.ts';
 import type { EventLog } from '../../src/events/event-log.ts';
-import type { UserId } from '../../src/events/ids.ts';
+import type { PostId, UserId } from '../../src/events/ids.ts';
 import type { Transport } from '../../src/transport/transport.ts';
 import { built } from './built.ts';
 import { serveCalls } from './calls.ts';
@@ -17,7 +17,9 @@ interface Connected {
   readonly membership: Membership;
   readonly commands: CommandClient;
   readonly bare: NatsConnection;
+  readonly bareJetStream: JetStreamClient;
   readonly users: UserId[];
+  readonly newPostId: () => PostId;
 }
 
 let connected: Connected | undefined;
@@ -33,7 +35,7 @@ const floorSequences = new Map<string, number>();
 
 async function floorPublish(subject: string, bytes: Uint8Array): Promise<void> {
   const options = { expect: { lastSubjectSequence: floorSequences.get(subject) ?? 0 }, timeout: 10_000 };
-  const { seq } = await now().bare.jetstream().publish(subject, bytes, options);
+  const { seq } = await now().bareJetStream.publish(subject, bytes, options);
   floorSequences.set(subject, seq);
 }
 
@@ -49,15 +51,8 @@ async function inFlight(count: number, limit: number, work: (index: number) => P
 }
 
 async function post(user: number): Promise<string> {
-  const { commands, users } = now();
-  const { newPostId } = await built('events/ids.js');
-  const { systemClock } = await built('clock.js');
-  const { systemRandom } = await built('random.js');
-  const { answer } = await commands.send(users[user % users.length]!, {
-    type: 'CreatePost',
-    postId: newPostId(systemClock, systemRandom),
-    text,
-  });
+  const { commands, users, newPostId } = now();
+  const { answer } = await commands.send(users[user % users.length]!, { type: 'CreatePost', postId: newPostId(), text });
   return answer.outcome;
 }
 
@@ -68,6 +63,7 @@ const handlers = {
       await built('random.js'),
       await built('logger.js'),
     ];
+    const { newPostId } = await built('events/ids.js');
     const { openJetStreamLog } = await built('events/jetstream-log.js');
     const { connectNats } = await built('transport/nats-transport.js');
     const { startMembership } = await built('actors/runtime/membership.js');
@@ -82,7 +78,8 @@ const handlers = {
       understands: { events: 1, messages: 1 },
       describe: () => ({ activeActors: 0, commandsAnswered: 0 }),
     });
-    const bare = await connect({ servers: [...servers] });
+    // As lean as the library can be: a stack trace for each request would cost more than the request.
+    const bare = await connect({ servers: [...servers], noAsyncTraces: true });
     const manager = await bare.jetstreamManager();
     await manager.streams.add({
       name: floorStream,
@@ -91,7 +88,17 @@ const handlers = {
       storage: StorageType.File,
       retention: RetentionPolicy.Limits,
     });
-    connected = { log, transport, membership, commands: createCommandClient({ ...ports, transport, membership }), bare, users: [] };
+    connected = {
+      log,
+      transport,
+      membership,
+      commands: createCommandClient({ ...ports, transport, membership }),
+      bare,
+      bareJetStream: bare.jetstream(),
+      users: [],
+      // Imported once: an import for each post would cost more than the post.
+      newPostId: () => newPostId(clock, random),
+    };
   },
 
   async register({ count }: { count: number }): Promise<void> {
@@ -135,14 +142,14 @@ const handlers = {
     });
   },
 
-  /** Messages per second of a bare consumer over the whole stream of the log. */
+  /** Messages per second of a bare consumer over the whole stream of the log, as many at once as the log asks for. */
   async bareRead({ stream }: { stream: string }): Promise<number> {
-    const { bare } = now();
+    const { bare, bareJetStream } = now();
     const { messages } = (await (await bare.jetstreamManager()).streams.info(stream)).state;
     const startedAt = performance.now();
-    const consumer = await bare.jetstream().consumers.get(stream);
+    const consumer = await bareJetStream.consumers.get(stream);
     let read = 0;
-    for await (const message of await consumer.consume({ max_messages: 1_000 })) {
+    for await (const message of await consumer.consume({ max_messages: 1_024 })) {
       read += message.data.length > 0 ? 1 : 0;
       if (read >= messages) break;
     }

@@ -48,7 +48,9 @@ export const median = (values: readonly number[]): number => spreadOf(values).me
 export function reach(result: Result): number | undefined {
   if (result.target === undefined) return undefined;
   const { kind, value } = result.target;
-  return kind === 'at least' ? result.measured.median / value : value / result.measured.median;
+  if (kind === 'at least') return result.measured.median / value;
+  // What must not happen, and did not, is as good as it gets.
+  return result.measured.median === 0 ? Infinity : value / result.measured.median;
 }
 
 export interface Round {

@@ -24,7 +24,8 @@ export interface Stand {
   /** Texts to post. */
   readonly texts: readonly string[];
   progress(text: string): void;
-  startSystem(name: string): Promise<System>;
+  /** `env`: settings besides those of every system. */
+  startSystem(name: string, env?: Readonly<Record<string, string>>): Promise<System>;
   /** Makes a system that holds the data the one that `loaded` returns. */
   keep(system: System): Promise<void>;
   /** The system that holds the data, imported when first asked for. */
@@ -56,13 +57,13 @@ export function createStand(options: {
     folder,
     texts,
     progress,
-    async startSystem(name) {
+    async startSystem(name, env = {}) {
       const directory = join(folder, name);
       await mkdir(directory, { recursive: true });
       const child: Child<SystemCalls> = startChild(new URL('system-process.ts', import.meta.url), { onProgress: progress });
       const system: System = {
         ...child,
-        ...(await child.call('start', { directory }).catch(async (cause: unknown) => {
+        ...(await child.call('start', { directory, env }).catch(async (cause: unknown) => {
           await child.stop();
           throw cause;
         })),

@@ -22,12 +22,18 @@ const running = () => {
 /** The embedded log numbers its commits one after another. */
 const commitCount = async () => (await running().node.log.tail())?.position.commit ?? 0;
 
+interface StartOptions {
+  readonly directory: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 const handlers = {
-  async start({ directory }: { directory: string }): Promise<{ port: number; floorPort: number }> {
+  /** `env`: settings besides those of every system, as an operator gives them. */
+  async start({ directory, env = {} }: StartOptions): Promise<{ port: number; floorPort: number }> {
     const { readConfig } = await built('config.js');
     const { createLogger } = await built('logger.js');
     const { runNode } = await built('cli/run-node.js');
-    const config = readConfig({ data: directory, port: '0', label: 'bench' }, {});
+    const config = readConfig({ data: directory, port: '0', label: 'bench' }, env);
     own = await runNode(config, ['gateway', 'actors', 'projections'], createLogger('warn'));
     constant = await startConstantGateway(own.node);
     return { port: Number(new URL(own.node.url!).port), floorPort: constant.port };
