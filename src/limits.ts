@@ -56,8 +56,8 @@ export const limits = {
   jetStreamRetryMs: 250,
   /** Commits whose versions are remembered, to check what an append expects: about 100 bytes each. */
   jetStreamVersionsKnownMax: 65_536,
-  /** Commits of a stream that are read one by one, from its end, before a consumer is worth its making, which takes as long as some of them. */
-  jetStreamSingleReadsMax: 12,
+  /** Commits of a stream that are read one by one, from its end, before a consumer is worth its making: with replicas it takes as much work as a hundred. */
+  jetStreamSingleReadsMax: 128,
   /** Messages of one pull of a consumer, and how many bytes may wait before there is another: two pulls are under way at once. */
   jetStreamPullMessages: 1_024,
   jetStreamPullBytes: 4 * 1024 * 1024,

@@ -21,8 +21,9 @@ export interface StreamReaderPorts extends Deliveries {
 }
 
 /**
- * The port's `read`. The end of the stream is walked back from commit to commit, which is all there is to most streams: a consumer costs as much to make
- * as a dozen of these steps. What lies before the end of a long stream comes from a consumer.
+ * The port's `read`. The end of the stream is walked back from commit to commit, which is all there is to most streams: servers have to
+ * agree on each consumer that is made or goes, and one for every actor that moved to a new node kept them all busy for ten seconds. What lies before the
+ * end of a long stream comes from a consumer.
  */
 export function createStreamReader(ports: StreamReaderPorts): EventLog['read'] {
   const { api, stream, space, decoded, closing, metrics } = ports;
@@ -44,7 +45,7 @@ export function createStreamReader(ports: StreamReaderPorts): EventLog['read'] {
     yield checked(end);
   };
 
-  /** Up to a dozen commits up to `last`, in order; none below the one that holds the version. */
+  /** The last commits up to `last`, in order; none below the one that holds the version. */
   async function walkBack(last: number, fromVersion: number): Promise<readonly RecordedCommit[]> {
     const found: RecordedCommit[] = [];
     let at: number | null = last;
