@@ -119,6 +119,8 @@ async function openConsumer(ports: Deliveries, { from, subject, signal }: Delive
       const data = message.data;
       queue.push({ sequence, subject: message.subject, data });
       queuedBytes += data.length;
+      // Also while whoever takes them is busy with others.
+      pull();
       wake();
     },
   });
@@ -164,14 +166,14 @@ async function openConsumer(ports: Deliveries, { from, subject, signal }: Delive
     let count = 0;
     let bytes = 0;
     for (const { data } of queue) {
+      if (count > 0 && bytes + data.length > limits.bytesPerBatchMax) break;
       bytes += data.length;
-      if (count > 0 && bytes > limits.bytesPerBatchMax) break;
       count += 1;
       if (count === limits.commitsPerBatchMax) break;
     }
     const batch = count === queue.length ? queue : queue.slice(0, count);
     queue = count === queue.length ? [] : queue.slice(count);
-    queuedBytes = queue.reduce((sum, { data }) => sum + data.length, 0);
+    queuedBytes -= bytes;
     return batch;
   }
 
