@@ -8,7 +8,7 @@ import { createShutdownStack } from '../shutdown-stack.ts';
 import type { Arguments, CommandSpec } from './arguments.ts';
 import { UsageError } from './arguments.ts';
 import { startBalancer } from './cluster/balancer.ts';
-import { freePorts } from './cluster/free-ports.ts';
+import { assertFree, freePorts } from './cluster/free-ports.ts';
 import { findNatsServer } from './cluster/nats-server-binary.ts';
 import { configureNatsServers } from './cluster/nats-servers.ts';
 import { openStartedProcesses } from './cluster/orphans.ts';
@@ -55,6 +55,9 @@ export async function run(given: Arguments, { terminal, clock, interrupts }: Com
     stack.push('data directory', () => directory.release());
     const started = await openStartedProcesses(directory.inside('processes'), clock);
     for (const name of await started.endOrphans()) terminal.print(`${name} was left behind by an earlier start, and is ended`);
+    const natsPorts = natsPort === 0 ? await freePorts(3) : [natsPort, natsPort + 1, natsPort + 2];
+    await assertFree(natsPorts, 'choose other ports with --nats-port');
+    await assertFree([config.port], 'choose another port with --port', config.host);
     const processes = superviseProcesses({ terminal, clock, started });
 
     terminal.print('PostgreSQL starts …');
@@ -65,7 +68,6 @@ export async function run(given: Arguments, { terminal, clock, interrupts }: Com
     terminal.print(`${terminal.bold('postgresql')} runs with pid ${postgres.pid()}`);
 
     const neutral = readNeutralEnvironment();
-    const natsPorts = natsPort === 0 ? await freePorts(3) : [natsPort, natsPort + 1, natsPort + 2];
     const servers = await configureNatsServers(nats.path, { directory: config.dataDirectory, ports: natsPorts, env: neutral });
     for (const server of servers.programs) processes.start(server);
 
