@@ -3,7 +3,9 @@ import type { Server } from 'node:http';
 import { afterEach, expect, test } from 'vitest';
 import { startBalancer } from '../../src/cli/cluster/balancer.ts';
 import type { Balancer } from '../../src/cli/cluster/balancer.ts';
-import { freePorts } from '../../src/cli/cluster/free-ports.ts';
+import { assertFree, freePorts } from '../../src/cli/cluster/free-ports.ts';
+import { waitUntilReady } from '../../src/cli/cluster/readiness.ts';
+import { systemClock } from '../../src/clock.ts';
 
 const open: { servers: Server[]; balancer?: Balancer } = { servers: [] };
 afterEach(async () => {
@@ -48,4 +50,27 @@ test('a target that does not listen is passed over; with none left the connectio
 test('a port that is taken is an error', async () => {
   const taken = await startTarget('a');
   await expect(startBalancer({ host: '127.0.0.1', port: taken }, [])).rejects.toThrow(/EADDRINUSE/);
+});
+
+test('a port that somebody listens on is refused with the cure, and the ones before it are free again', async () => {
+  const [free] = await freePorts(1);
+  const taken = await startTarget('a');
+  for (const host of ['127.0.0.1', '0.0.0.0'])
+    await expect(assertFree([free!, taken], 'choose another', host)).rejects.toThrow(
+      `port ${taken} is taken by another program: stop it, or choose another`,
+    );
+  await assertFree([free!], 'choose another');
+});
+
+test('waiting for a gateway that stands still ends with the signal', async () => {
+  let wasAsked = (): void => undefined;
+  const asked = new Promise<void>((resolve) => (wasAsked = resolve));
+  const still = createServer(() => wasAsked());
+  await new Promise<void>((resolve) => void still.listen(0, '127.0.0.1', resolve));
+  open.servers.push(still);
+  const stop = new AbortController();
+  const waiting = waitUntilReady([(still.address() as { port: number }).port], systemClock, stop.signal);
+  await asked;
+  stop.abort();
+  expect(await waiting).toBe(false);
 });
