@@ -185,14 +185,15 @@ async function deliver(
     ({ answer } = await context.commands.send(userId, command, { commandId, clientChose: false }));
     if (answer.outcome === 'accepted') return answer.repeated ? 'repeated' : 'done';
     if (answer.outcome === 'rejected') return answer.rejection;
-    if (answer.outcome === 'unavailable' && answer.reason === 'log-unavailable') {
-      throw new JobFailed(
-        'LOG_UNAVAILABLE',
-        'the event log takes no more events: is the disk full? Make room and import again; it goes on where it was',
-      );
-    }
+    // A log on servers is away for seconds when one of them dies.
     await context.clock.sleep(answer.outcome === 'overloaded' ? answer.retryAfterMs : limits.importRetryMs, context.signal);
     context.signal.throwIfAborted();
+  }
+  if (answer?.outcome === 'unavailable' && answer.reason === 'log-unavailable') {
+    throw new JobFailed(
+      'LOG_UNAVAILABLE',
+      'the event log takes no more events: is its disk full, or are most of its servers away? Cure that and import again; it goes on where it was',
+    );
   }
   throw new JobFailed(
     'NO_ANSWER',
