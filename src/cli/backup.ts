@@ -18,7 +18,8 @@ export const spec: CommandSpec = {
 export async function run(given: Arguments, context: CommandContext): Promise<number> {
   const file = resolve(given.positionals[0]!);
   const config = readConfig(given.flags);
-  await requireDataDirectory(config.dataDirectory);
+  // With the log on servers the node says where a backup comes from.
+  if (config.logEngine === 'lmdb') await requireDataDirectory(config.dataDirectory);
   const manifest = (await doJob(
     config,
     { job: 'backup', arguments: { file, force: given.switches.has('force') } },

@@ -27,7 +27,8 @@ export async function run(given: Arguments, context: CommandContext): Promise<nu
   }
   if (given.switches.has('rollback') && given.switches.has('force')) throw new UsageError('--rollback and --force do not go together');
   const config = readConfig(given.flags);
-  await requireDataDirectory(config.dataDirectory);
+  // With the log on servers there may be none on this machine.
+  if (config.logEngine === 'lmdb') await requireDataDirectory(config.dataDirectory);
   const chosen = projection === undefined ? {} : { projection };
   const { terminal } = context;
   if (given.switches.has('rollback')) {

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { tempDir } from '../support/temp-dir.ts';
 import { runStarling } from '../support/starling-process.ts';
@@ -35,3 +36,12 @@ test('an actor node needs nothing but NATS, and says what is wrong with it', asy
   const gone = await runStarling(['actors'], { env: nats });
   expect(gone).toMatchObject({ exitCode: 1, output: expect.stringContaining('127.0.0.1:4') });
 });
+
+test.each([['replay'], ['backup', 'b.tar.gz']])(
+  'where the log is on servers, %s asks for no data directory on this machine',
+  async (...command) => {
+    const data = join(await tempDir('roles'), 'none');
+    const env = { ...nats, ...database, STARLING_LOG: 'jetstream', STARLING_DATA: data };
+    expect(await runStarling(command, { env })).toMatchObject({ exitCode: 1, output: expect.stringContaining('NATS does not answer') });
+  },
+);

@@ -18,6 +18,7 @@ export async function backupJob(node: Node, given: Readonly<Record<string, unkno
   onlyArguments(given, ['file', 'force']);
   const file = pathArgument(given, 'file');
   if (file === undefined) throw wrong('file', 'is needed');
+  const log = embeddedLogOf(node);
   const replace = switchArgument(given, 'force');
   if (!replace && (await exists(file))) refuseToReplace(file)({ code: 'EEXIST' });
 
@@ -30,7 +31,7 @@ export async function backupJob(node: Node, given: Readonly<Record<string, unkno
     const sessionsFile = await open(join(folder, savedSessionsName), 'wx', 0o600);
     const sessions = await saveSessions(readSideOf(node).database, sessionsFile).finally(() => sessionsFile.close());
     step('copying the log');
-    await embeddedLogOf(node).backup(join(folder, logFileName));
+    await log.backup(join(folder, logFileName));
     step('checking the copy');
     const about = await look(folder, node);
     const manifest = await createManifest({ createdAt: new Date(node.clock.now()).toISOString(), ...about, sessions }, [
