@@ -18,16 +18,24 @@ export interface Program {
 /** Keeps programs running: one that ends by itself is started again after a pause, long enough to see how the others do without it. */
 export interface Processes {
   start(program: Program): void;
+  /** Asks one to stop; it is started again. */
+  restart(name: string): void;
   /** Asks all of them to stop, the last started first, each when the one after it has ended; who does not within the time is killed. */
   stop(): Promise<void>;
+}
+
+interface Slot {
+  readonly name: string;
+  child: ChildProcess | undefined;
+  ended: Promise<void>;
 }
 
 export function superviseProcesses(ports: { terminal: Terminal; clock: Clock; started: StartedProcesses }): Processes {
   const { terminal, clock, started } = ports;
   const stopping = new AbortController();
-  const running: { child: ChildProcess | undefined; ended: Promise<void> }[] = [];
+  const running: Slot[] = [];
 
-  async function keep(program: Program, slot: { child: ChildProcess | undefined }): Promise<void> {
+  async function keep(program: Program, slot: Slot): Promise<void> {
     const { name, command, args, env } = program;
     while (!stopping.signal.aborted) {
       // A group of its own: Ctrl-C reaches this process alone, which then stops the others in order.
@@ -52,10 +60,11 @@ export function superviseProcesses(ports: { terminal: Terminal; clock: Clock; st
 
   return {
     start(program) {
-      const slot: { child: ChildProcess | undefined; ended: Promise<void> } = { child: undefined, ended: Promise.resolve() };
+      const slot: Slot = { name: program.name, child: undefined, ended: Promise.resolve() };
       slot.ended = keep(program, slot);
       running.push(slot);
     },
+    restart: (name) => void running.find((slot) => slot.name === name)?.child?.kill('SIGTERM'),
     async stop() {
       stopping.abort();
       for (const slot of running.toReversed()) {
