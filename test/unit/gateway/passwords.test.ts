@@ -38,10 +38,10 @@ describe('passwords', () => {
       }
     }
     const [known, unknown, unusable] = [best.get(hash)!, best.get(null)!, best.get('no hash')!];
-    // The same work: the quickest of several runs differs by noise alone.
-    expect(unknown / known).toBeGreaterThan(0.6);
-    expect(unknown / known).toBeLessThan(1.7);
-    expect(unusable / known).toBeGreaterThan(0.6);
+    // The same work: the quickest of several runs differs by noise alone, and no work at all would be a thousandth.
+    expect(unknown / known).toBeGreaterThan(0.4);
+    expect(unknown / known).toBeLessThan(2.5);
+    expect(unusable / known).toBeGreaterThan(0.4);
   });
 
   test('are hashed a few at a time, and refused when too many wait', async () => {
