@@ -123,10 +123,18 @@ async function ensure(session: Session, projection: Projection, logId: LogId): P
   }
 }
 
-/** Takes the live schema over: whoever ran it before is refused at its next commit. @throws {DatabaseOfAnotherLog} @throws {ProjectionOutdated} */
-export async function claim(database: Database, projection: Projection, logId: LogId): Promise<Checkpoint> {
+/**
+ * Takes the live schema over: whoever ran it before is refused at its next commit. Undefined when the lease is another node's by now: whoever was stopped
+ * after it took the lease must not fence the one that leads. @throws {DatabaseOfAnotherLog} @throws {ProjectionOutdated}
+ */
+export async function claim(database: Database, projection: Projection, logId: LogId, nodeId: string): Promise<Checkpoint | undefined> {
   return database.transaction({}, async (session) => {
     await ensure(session, projection, logId);
+    const leased = await session.query({
+      text: 'select from starling.leases where projection = $1 and node_id = $2 for share',
+      values: [projection.name, nodeId],
+    });
+    if (leased.length === 0) return undefined;
     const rows = await session.query<Checkpoint>({
       text: 'update starling.checkpoints set epoch = epoch + 1 where projection = $1 returning *',
       values: [projection.name],

@@ -74,6 +74,7 @@ export async function startProjection(options: ProjectionOptions): Promise<Runni
   let lease: Lease | undefined;
 
   const describe = (): LeaseReport => ({ eventsPerSecond: rate.perSecond(), stoppedBy });
+  const claimRows = () => claim(database, projection, log.id, nodeId);
   const acquire = () =>
     acquireLease({ database, projection: projection.name, version: projection.version, nodeId, clock, logger, describe });
 
@@ -114,7 +115,7 @@ export async function startProjection(options: ProjectionOptions): Promise<Runni
     if (now?.epoch === mine.epoch) return now;
     const swaps = now === undefined ? 0n : BigInt(now.generation) - BigInt(mine.generation);
     const onlySwaps = now === undefined || (swaps > 0n && swaps === BigInt(now.epoch) - BigInt(mine.epoch));
-    return onlySwaps ? claim(database, projection, log.id) : undefined;
+    return onlySwaps ? claimRows() : undefined;
   };
 
   /** Returns when the lease is over, somebody else has claimed the rows, or they are no longer of the version that this code makes. */
@@ -125,8 +126,7 @@ export async function startProjection(options: ProjectionOptions): Promise<Runni
     while (!over.aborted) {
       looked = new AbortController();
       try {
-        const now: Checkpoint | undefined =
-          mine === undefined ? await claim(database, projection, log.id) : again ? await resume(mine) : mine;
+        const now: Checkpoint | undefined = mine === undefined ? await claimRows() : again ? await resume(mine) : mine;
         if (now === undefined) return logger.warn({}, 'another process has claimed this projection');
         mine = now;
         again = true;
@@ -189,7 +189,7 @@ export async function startProjection(options: ProjectionOptions): Promise<Runni
   lease = await acquire();
   const first =
     lease &&
-    (await claim(database, projection, log.id).catch(async (cause: unknown) => {
+    (await claimRows().catch(async (cause: unknown) => {
       await lease!.release();
       throw cause;
     }));

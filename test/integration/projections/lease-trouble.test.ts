@@ -20,6 +20,28 @@ import { createWriter } from './writer.ts';
 const postgres = usePostgres();
 const common = { clock: systemClock, logger: silentLogger, metrics: createMetrics() };
 
+/** The same database for a process that is stopped, at once after the transaction in which it has taken a lease, until it is let go on. */
+function stoppedAfterItsLease(database: Database) {
+  let goOn = () => {};
+  const going = new Promise<void>((resolve) => (goOn = resolve));
+  let transactions = 0;
+  const whenRunning = async () => (transactions < 2 ? undefined : going);
+  const own: Database = {
+    ...database,
+    async query(query) {
+      await whenRunning();
+      return database.query(query);
+    },
+    async transaction(options, work) {
+      await whenRunning();
+      const result = await database.transaction(options, work);
+      transactions += 1;
+      return result;
+    },
+  };
+  return { own, goOn };
+}
+
 async function start(projection: Projection, log: EventLog, database: Database, nodeId = newNodeId()) {
   const running = await startProjection({ ...common, projection, nodeId, log, database });
   postgres.cleanUp(() => running.stop());
@@ -52,6 +74,26 @@ test('a node whose code no longer fits the rows leaves them to one whose code do
   await eventually(async () => (await statusOf(database, writer.log)).position?.commit === 2, 'the newer one goes on');
   expect(await statusOf(database, writer.log)).toMatchObject({ heldBy: 'newer', stoppedBy: null });
   await eventually(async () => (await old.status()).standingBy, 'the old one stands by');
+});
+
+test('a node that was stopped after it had taken the lease does not fence the one that leads now', async () => {
+  const writer = createWriter();
+  const database = await postgres.createDatabase();
+  const { own, goOn } = stoppedAfterItsLease(database);
+  const starting = start(networkProjection, writer.log, own, 'stopped');
+  await eventually(async () => (await statusOf(database, writer.log)).heldBy === 'stopped', 'it has the lease');
+  const leading = await start(networkProjection, writer.log, database, 'leading');
+  await eventually(async () => !(await leading.status()).standingBy, 'another one leads');
+  await writer.register(1);
+  await eventually(async () => (await leading.status()).position?.commit === 1, 'it has applied all');
+  const epoch = async () =>
+    (await database.query({ text: 'select epoch from starling.checkpoints where projection = $1', values: ['network'] }))[0];
+  const before = await epoch();
+  goOn();
+  const stopped = await starting;
+  await eventually(async () => (await stopped.status()).standingBy, 'the one that was stopped stands by');
+  expect(await epoch()).toEqual(before);
+  expect(await statusOf(database, writer.log)).toMatchObject({ heldBy: 'leading', position: { commit: 1 } });
 });
 
 test('an event that cannot be decoded is named to all nodes, also where the lag has to be counted in the log', async () => {

@@ -107,7 +107,7 @@ describe('a projection', () => {
     const database = await postgres.createDatabase();
     const first = await start(networkProjection, writer.log, database);
     await database.query({ text: `update starling.leases set node_id = 'thief', expires_at = clock_timestamp() + interval '1 hour'` });
-    await claim(database, networkProjection, writer.log.id);
+    await claim(database, networkProjection, writer.log.id, 'thief');
     await writer.register(1);
     await eventually(async () => (await first.status()).standingBy, 'the first one stands by');
     expect((await first.status()).position).toBeNull();
