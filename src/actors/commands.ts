@@ -43,7 +43,10 @@ export interface CommandEnvelope {
 }
 
 export type Answer =
-  /** `repeated`: the command had been carried out before. `position`: of its outcome; for what changed nothing, the end of the user's stream. */
+  /**
+   * `repeated`: nothing was appended for it, since it had been carried out before or what it wants is so already. `position`: of its outcome; for
+   * what changed nothing, the end of the user's stream.
+   */
   | { readonly outcome: 'accepted'; readonly position: Position; readonly repeated: boolean; readonly postId?: PostId }
   | { readonly outcome: 'rejected'; readonly rejection: Rejection }
   /** Certainly not carried out; try again after `retryAfterMs`. */

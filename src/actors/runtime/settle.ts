@@ -15,7 +15,7 @@ export function settle({ command, clientChose }: CommandEnvelope, known: Recolle
   if (first !== undefined) return [first, ...others];
   if (clientChose) return [{ type: 'CommandNoted' }];
   assert(known.head !== 'no-stream', 'a user without a stream accepts nothing but an event');
-  return acceptedAt(known.head.position, command);
+  return acceptedAt(known.head.position, command, true);
 }
 
 /** `now`: milliseconds since the epoch. Clocks go back, and nodes disagree; within a stream time does not. */
@@ -28,8 +28,7 @@ export function commitOf(
   return { events, time: Math.max(now, known.time), metadata: { commandId, fingerprint: fingerprintOf(command) } };
 }
 
-export function acceptedAt(position: Position, command: Command): Answer {
-  return command.type === 'CreatePost'
-    ? { outcome: 'accepted', position, repeated: false, postId: command.postId }
-    : { outcome: 'accepted', position, repeated: false };
+export function acceptedAt(position: Position, command: Command, repeated = false): Answer {
+  const accepted = { outcome: 'accepted', position, repeated } as const;
+  return command.type === 'CreatePost' ? { ...accepted, postId: command.postId } : accepted;
 }

@@ -64,7 +64,7 @@ describe('a command', () => {
     const ann = await node.register('ann');
     const plain = await node.tell(ann, unfollowBob);
     const [registered] = await node.commitsOf(ann);
-    expect(plain).toEqual({ outcome: 'accepted', repeated: false, position: lastPositionOf(node.truth.id, registered!) });
+    expect(plain).toEqual({ outcome: 'accepted', repeated: true, position: lastPositionOf(node.truth.id, registered!) });
     const chosen = await node.tell(ann, unfollowBob, { commandId: 'c1' });
     await node.tell(ann, followBob);
     expect(await node.tell(ann, unfollowBob, { commandId: 'c1' })).toEqual({ ...chosen, repeated: true });
