@@ -1,9 +1,12 @@
-import { GraphQLError, parse, validate } from 'graphql';
+import { GraphQLError, parse, specifiedRules, validate } from 'graphql';
 import type { DocumentNode, GraphQLSchema } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { limits } from '../limits.ts';
 import { checkShape, measure, tooComplex } from './query-limits.ts';
 import type { Measures } from './query-limits.ts';
+import { subscriptionKeepsItsField } from './subscription-rule.ts';
+
+const rules = [...specifiedRules, subscriptionKeepsItsField];
 
 /** A document that is parsed and within the limits of its shape; its complexity depends on the variables: `checkComplexity`. */
 export interface ParsedDocument {
@@ -59,6 +62,6 @@ function parsed(schema: GraphQLSchema, source: string): Prepared {
 
 function validated(schema: GraphQLSchema, document: Prepared): Prepared {
   if ('errors' in document) return document;
-  const errors = validate(schema, document.document, undefined, { maxErrors: 10 });
+  const errors = validate(schema, document.document, rules, { maxErrors: 10 });
   return errors.length > 0 ? { errors } : document;
 }

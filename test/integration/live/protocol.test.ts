@@ -232,6 +232,18 @@ test('documents are validated and limited as over HTTP', async () => {
   );
 });
 
+test.each([
+  'subscription { homeTimeline @skip(if: true) { cursor } }',
+  'subscription { homeTimeline @include(if: true) { cursor } }',
+  'subscription { ... @skip(if: true) { homeTimeline { cursor } } }',
+  'subscription { ... { ...f @include(if: false) } } fragment f on Subscription { homeTimeline { cursor } }',
+  'subscription { ...f } fragment f on Subscription { homeTimeline @skip(if: true) { cursor } }',
+])('a subscription that could leave out its field is refused: %s', async (query) => {
+  expect(await answerTo(subscribe('1', query))).toEqual(
+    failure('BAD_USER_INPUT', 'The field of a subscription cannot be left out by @skip or @include.'),
+  );
+});
+
 test('queries work over the WebSocket', async () => {
   const { answers } = await talk([init, subscribe('1', '{ user(handle: "u2") { handle } }')], 3);
   expect(answers.slice(1)).toEqual([
