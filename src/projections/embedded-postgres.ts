@@ -65,36 +65,32 @@ export async function startEmbeddedPostgres(options: { directory: string; logger
 
   let running = await startServer(binaries, cluster, host, clock);
   let restarts = 0;
-  let stopping = false;
+  const stopping = new AbortController();
   let restarting: Promise<void> = Promise.resolve();
   const recentDeaths: number[] = [];
 
   const superviseFrom = (server: Server) => {
     void server.exited.then(() => {
-      if (stopping) return;
+      if (stopping.signal.aborted) return;
       logger.error({ pid: server.pid, output: server.output() }, 'PostgreSQL ended by itself');
       restarting = restart();
     });
   };
+  // Without end: what it dies of, such as a full disk, may be cured while this process goes on.
   const restart = async () => {
-    const now = clock.monotonicMs();
-    recentDeaths.push(now);
-    while (recentDeaths[0]! < now - limits.postgresRestartWindowMs) recentDeaths.shift();
-    if (recentDeaths.length > limits.postgresRestartsMax) {
-      logger.error({ deaths: recentDeaths.length }, 'PostgreSQL keeps ending: it is not started again; restart Starling');
-      return;
-    }
-    try {
-      await stopOrphan(cluster, host, { clock, logger });
-      running = await startServer(binaries, cluster, host, clock);
-      restarts += 1;
-      logger.warn({ pid: running.pid, restarts }, 'PostgreSQL started again');
-      if (stopping) return;
-      superviseFrom(running);
-    } catch (cause) {
-      logger.error({ error: String(cause) }, 'PostgreSQL could not be started again');
-      await clock.sleep(limits.postgresRestartPauseMs);
-      if (!stopping) await restart();
+    while (!stopping.signal.aborted) {
+      await clock.sleep(pauseBefore(recentDeaths, clock.monotonicMs()), stopping.signal);
+      if (stopping.signal.aborted) return;
+      try {
+        await stopOrphan(cluster, host, { clock, logger });
+        running = await startServer(binaries, cluster, host, clock);
+        restarts += 1;
+        logger.warn({ pid: running.pid, restarts }, 'PostgreSQL started again');
+        superviseFrom(running);
+        return;
+      } catch (cause) {
+        logger.error({ error: String(cause) }, 'PostgreSQL could not be started again');
+      }
     }
   };
   superviseFrom(running);
@@ -104,11 +100,19 @@ export async function startEmbeddedPostgres(options: { directory: string; logger
     pid: () => running.pid,
     restarts: () => restarts,
     stop: async () => {
-      stopping = true;
+      stopping.abort();
       await restarting;
       if (!running.hasExited()) await stopPostmaster(running.pid, clock, running.hasExited);
     },
   };
+}
+
+/** Counts a death. The first one in a while costs no time, and each further one doubles the pause. */
+function pauseBefore(recentDeaths: number[], now: number): number {
+  recentDeaths.push(now);
+  while (recentDeaths[0]! < now - limits.postgresRestartWindowMs) recentDeaths.shift();
+  const further = recentDeaths.length - 1;
+  return further === 0 ? 0 : Math.min(limits.postgresRestartPauseMs * 2 ** (further - 1), limits.postgresRestartPauseMaxMs);
 }
 
 /** How to reach the one that another process runs below `directory`; undefined when none was ever made there. */

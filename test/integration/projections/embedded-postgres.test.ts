@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { access, chmod, mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { access, chmod, mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
@@ -156,6 +156,44 @@ describe('the embedded PostgreSQL', () => {
     await ask(server, 'select 1');
     await server.stop();
     expect(await isAlive(server.pid()!)).toBe(false);
+  });
+
+  it('is tried again for as long as it does not start, and runs when what kept it from it is gone', async () => {
+    const directory = await tempDir('pg');
+    let refused = 0;
+    const logger = { ...silentLogger, error: (_: object, message: string) => void (refused += Number(message.includes('could not be'))) };
+    // It would wait longer and longer.
+    const clock = { ...systemClock, sleep: (ms: number, signal?: AbortSignal) => systemClock.sleep(Math.min(ms, 20), signal) };
+    const server = await startEmbeddedPostgres({ directory, logger, clock });
+    onTestFinished(() => server.stop());
+    const control = join(directory, 'cluster', 'global', 'pg_control');
+    await rename(control, `${control}.away`);
+    process.kill(server.pid()!, 'SIGKILL');
+    await eventually(() => refused >= 8, 'it was tried eight times', 60_000);
+    await rename(`${control}.away`, control);
+    await eventually(() => server.restarts() === 1, 'it runs again', 20_000);
+    await ask(server, 'select 1');
+  });
+
+  it('is stopped at once also while it waits to be tried again', async () => {
+    const directory = await tempDir('pg');
+    let refused = false;
+    let waits = false;
+    const logger = { ...silentLogger, error: (_: object, message: string) => void (refused ||= message.includes('could not be')) };
+    const forEver = (signal?: AbortSignal) => new Promise<void>((resolve) => void signal?.addEventListener('abort', () => resolve()));
+    const clock = {
+      ...systemClock,
+      sleep: (ms: number, signal?: AbortSignal) => {
+        if (!refused) return systemClock.sleep(ms);
+        waits = true;
+        return forEver(signal);
+      },
+    };
+    const server = await startEmbeddedPostgres({ directory, logger, clock });
+    await rm(join(directory, 'cluster', 'global', 'pg_control'));
+    process.kill(server.pid()!, 'SIGKILL');
+    await eventually(() => waits, 'it waits', 20_000);
+    await server.stop();
   });
 });
 
