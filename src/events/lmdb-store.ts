@@ -64,6 +64,8 @@ async function openTables(env: RootDatabase, { directory, path, readOnly, logger
     return 0;
   };
 
+  let failing = false;
+
   return {
     id: about.id,
     namespace: about.namespace,
@@ -87,10 +89,15 @@ async function openTables(env: RootDatabase, { directory, path, readOnly, logger
       };
       const first = group[0]?.recorded.commit;
       try {
-        return await (first === undefined ? commits.batch(puts) : commits.ifNoExists(format.commitKey(first), puts));
+        const written = await (first === undefined ? commits.batch(puts) : commits.ifNoExists(format.commitKey(first), puts));
+        if (failing) logger.warn({ commit: first }, 'the event log writes again');
+        failing = false;
+        return written;
       } catch (error) {
         const failure = await writeFailure(error, { directory, nothingWritten: () => first === undefined || last() === first - 1 });
-        logger.error({ err: failure, commits: group.length }, 'the event log could not write');
+        // Once, not for each of the thousands that are refused while a disk is full.
+        if (!failing) logger.error({ err: failure, commits: group.length }, 'the event log cannot write');
+        failing = true;
         throw failure;
       }
     },
