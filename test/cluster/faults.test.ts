@@ -233,6 +233,7 @@ describe(`a cluster loses nothing (STARLING_SEED=${seed})`, () => {
     const answers = [...load.commandRecords(), ...cut.commandRecords()];
     expect(answers.length).toBeGreaterThan(1_000);
     expect(load.pushRecords().length).toBeGreaterThan(100);
+    expect(cluster.output()).not.toContain('starling: a bug:');
     const { acknowledged, pushes } = await writeClientRecords([load, cut], cluster.directory);
     const { output, exitCode } = await runStarling(['verify', '--acknowledged', acknowledged, '--pushes', pushes], {
       env: cluster.env,

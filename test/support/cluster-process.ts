@@ -25,7 +25,7 @@ export interface ClusterProcess {
   /** Of the process with that name (`actors-1`, `nats-2`, `postgresql`, …) as it was started last. */
   pidOf(name: string): number;
   signal(name: string, signal: NodeJS.Signals): void;
-  /** kill -9, and waits until it is gone; the launcher starts it again a few seconds later. */
+  /** kill -9 as soon as it runs, and waits until it is gone; the launcher starts it again a few seconds later. */
   kill(name: string): Promise<void>;
   /** Resolves when it runs with another pid than this one. */
   restarted(name: string, before: number): Promise<void>;
@@ -85,7 +85,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     pidOf,
     signal: (name, signal) => void process.kill(pidOf(name), signal),
     async kill(name) {
-      const pid = pidOf(name);
+      // One that was just starting when the database was killed has given up, and is started again.
+      const pid = await eventually(async () => !(await isGone(pidOf(name))) && pidOf(name), `${name} runs`, 60_000);
       process.kill(pid, 'SIGKILL');
       await eventually(() => isGone(pid), `${name} is gone`);
     },
