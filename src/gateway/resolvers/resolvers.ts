@@ -1,7 +1,7 @@
 import type { PostRow, RunRow, UserRow } from '../../projections/read-model.ts';
 import type { Resolvers } from '../schema.ts';
 import { accountMutations, accountPayloads } from './accounts.ts';
-import { clusterQuery } from './cluster.ts';
+import { cluster } from './cluster.ts';
 import { followMutations, followPayloads } from './follows.ts';
 import { postMutations, postPayloads } from './posts.ts';
 import { query } from './query.ts';
@@ -9,9 +9,10 @@ import { statistics } from './statistics.ts';
 import { user } from './user.ts';
 
 export const resolvers: Resolvers = {
-  Query: { ...query, ...clusterQuery },
+  Query: { ...query, ...cluster.Query },
   Mutation: { ...accountMutations, ...postMutations, ...followMutations },
   User: user,
+  Cluster: cluster.Cluster,
   ...statistics,
   ...accountPayloads,
   ...postPayloads,

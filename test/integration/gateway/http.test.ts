@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createGateway } from '../../../src/gateway/gateway.ts';
 import { createSchema } from '../../../src/gateway/schema.ts';
+import { limits } from '../../../src/limits.ts';
 import { startSystem } from './system.ts';
 import type { System } from './system.ts';
 
@@ -255,6 +256,26 @@ describe('limits', () => {
     }
     const wrong = await system.ask(query.replace('bio', 'salary'), { handle: 'large_asker' }, token);
     expect(wrong).toMatchObject({ status: 400, errors: [{ message: 'Cannot query field "salary" on type "User".' }] });
+  });
+});
+
+describe('a document that is asked for often, and therefore compiled', () => {
+  const page = 'pageInfo { hasNextPage hasPreviousPage startCursor endCursor position }';
+  const post = 'id text createdAt author { id handle }';
+  const person = 'id handle name bio createdAt postCount followerCount followingCount viewerFollows followsViewer';
+  test.each([
+    `cluster { nodes { id roles startedAt lastSeenAt shards activeActors commandsPerSecond } shardCount transport eventLog
+       projections { name position lagEvents eventsPerSecond rebuilding stoppedBy } }`,
+    `statistics { amount elapsedSeconds speed runs(first: 3) { ${page} edges { cursor node {
+       id label startedAt endedAt amount elapsedSeconds speed byType { type amount perSecond peakPerSecond } } } } }`,
+    `viewer { ${person} posts(first: 3) { ${page} edges { cursor node { ${post} } } } }`,
+    `user(handle: "often") { followers(first: 3) { ${page} edges { cursor followedAt node { id } } } following(first: 3) { edges { node { id } } } }`,
+    `homeTimeline(first: 3) { ${page} edges { cursor node { ${post} } } }`,
+    `publicTimeline(first: 3) { ${page} edges { cursor node { ${post} } } }`,
+  ])('gives every field as before: %s', async (fields) => {
+    const { token } = await system.register(`often_${fields.length}`);
+    for (let time = 0; time < limits.documentsCompiledAfter + 2; time++)
+      expect((await system.ask(`{ ${fields} }`, {}, token)).errors).toEqual([]);
   });
 });
 
