@@ -67,7 +67,10 @@ export interface EventLog {
   /** The stream's end as of a moment after this call began (linearizable). */
   head(stream: StreamName): Promise<ExpectedVersion>;
 
-  /** The end of the whole log: position and time of the last event, or undefined when it is empty. */
+  /**
+   * The end of the whole log: position and time of the last event, or undefined when it is empty. Of servers that others can write to also where the last
+   * commit cannot be decoded (then its first position), so that whatever stopped there can be told how far it is behind.
+   */
   tail(): Promise<{ readonly position: Position; readonly time: number } | undefined>;
 
   /**

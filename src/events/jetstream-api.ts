@@ -18,6 +18,8 @@ export interface StoredMessage {
   readonly sequence: number;
   readonly subject: string;
   readonly data: Uint8Array;
+  /** When the server got it, where it says so; milliseconds since the epoch. */
+  readonly storedAt?: number;
 }
 
 export interface StreamInfo {
@@ -53,9 +55,10 @@ export function createJetStreamApi(requests: NatsRequests) {
   async function get(stream: string, which: object): Promise<StoredMessage | undefined> {
     try {
       const { message } = (await call(`STREAM.MSG.GET.${stream}`, which)) as {
-        message: { seq: number; subject: string; data?: string };
+        message: { seq: number; subject: string; data?: string; time: string };
       };
-      return { sequence: message.seq, subject: message.subject, data: Buffer.from(message.data ?? '', 'base64') };
+      const { seq: sequence, subject, data = '', time } = message;
+      return { sequence, subject, data: Buffer.from(data, 'base64'), storedAt: Date.parse(time) };
     } catch (error) {
       if (error instanceof JetStreamRefused && error.errorCode === notFound.message) return undefined;
       throw error;

@@ -173,8 +173,14 @@ async function openOn(
   async function tail() {
     assertOpen();
     const message = await asked(api.lastMessage(stream, subjectOf(space, '*')));
-    const last = message && decoded(message);
-    return last && { position: lastPositionOf(id, last), time: last.time };
+    if (message === undefined) return undefined;
+    try {
+      const last = decoded(message);
+      return { position: lastPositionOf(id, last), time: last.time };
+    } catch (cause) {
+      if (!(cause instanceof LogCorrupt)) throw cause;
+      return { position: { logId: id, commit: commitOf(message.sequence), index: 0 }, time: message.storedAt ?? clock.now() };
+    }
   }
 
   /** Only a leader that surely leads may say that the log is shorter than somebody saw it. */
