@@ -5,6 +5,7 @@ import { applyCommits, loadCommits } from '../apply.ts';
 import type { Held } from '../apply.ts';
 import { advance, findCheckpoint, replayLock } from '../checkpoints.ts';
 import type { Database, Session } from '../database.ts';
+import { migrate } from '../migrate.ts';
 import { commitOfPlace, placeOfEvent } from '../places.ts';
 import type { Projection } from '../projection.ts';
 import type { ProjectionName } from '../read-model.ts';
@@ -61,7 +62,11 @@ export class ReplayRunning extends Error {
  * @throws {ReplayRunning} when another one runs on this database. @throws {DatabaseOfAnotherLog} @throws {CannotApply} @throws {LogCorrupt}
  */
 export function replay(options: ReplayOptions): Promise<ReplayReport> {
-  return alone(options.database, () => rebuild(options));
+  return alone(options.database, async () => {
+    // Where somebody dropped the database under a node that runs, not even the schema that all share is there.
+    await migrate(options.database);
+    return rebuild(options);
+  });
 }
 
 async function rebuild(options: ReplayOptions): Promise<ReplayReport> {

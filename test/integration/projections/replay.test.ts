@@ -9,6 +9,7 @@ import { networkProjection } from '../../../src/projections/network/projection.t
 import { replay, rollback } from '../../../src/projections/replay/replay.ts';
 import type { ReplayOptions } from '../../../src/projections/replay/replay.ts';
 import type { ReplayProgress } from '../../../src/projections/replay/progress.ts';
+import { eventually } from '../../support/wait-for.ts';
 import { bothProjections, usePostgres } from './setup.ts';
 import { createWriter, startTime } from './writer.ts';
 import type { Writer } from './writer.ts';
@@ -118,6 +119,19 @@ describe('replay', () => {
     const { readModel, reach } = await postgres.project(writer.log, bothProjections, database);
     await reach(position);
     expect(await readModel.credentials('user_5' as never)).toEqual({ userId: writer.userId(5), passwordHash: 'hash 5' });
+    expect(outcomes(await rebuild(writer.log, database))).toEqual(['equal true', 'equal true']);
+  });
+
+  it('builds everything where the database was emptied under projections that run, and they go on', async () => {
+    const writer = createWriter();
+    const { database, reach, running } = await postgres.project(writer.log);
+    await reach(await writeHistory(writer));
+    await database.query({ text: 'drop schema starling, network, statistics cascade' });
+    await writer.post(1, 999_998);
+    const stopped = async () => (await Promise.all(running.map((each) => each.status()))).every(({ stoppedBy }) => stoppedBy !== null);
+    await eventually(stopped, 'the projections have stopped', 20_000);
+    expect(outcomes(await rebuild(writer.log, database))).toEqual(['built true', 'built true']);
+    await reach(await writer.post(1, 999_999));
     expect(outcomes(await rebuild(writer.log, database))).toEqual(['equal true', 'equal true']);
   });
 
