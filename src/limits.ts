@@ -22,8 +22,8 @@ export const limits = {
   eventsPerCommitMax: 1024,
   /** Commits of one batch that a read or a subscription hands out: bounds memory, still amortises a transaction. */
   commitsPerBatchMax: 2_048,
-  /** Commits that a subscriber who is behind is read in one turn of the event loop, some 2 ms: what else waits must not wait for all that was missed. */
-  commitsPerReadMax: 512,
+  /** Commits that a subscriber who is behind is read in one turn of the event loop, some 1 ms: what else waits must not wait for all that was missed. */
+  commitsPerReadMax: 256,
   /** Encoded bytes of one batch, unless a single commit is larger: some 2,048 commits of posts of the usual length. */
   bytesPerBatchMax: 4 * 1024 * 1024,
   /** Encoded bytes of one commit: a message of NATS holds 1 MiB with its headers. */

@@ -1,9 +1,11 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createInbox } from 'nats';
 import type { Msg, NatsConnection } from 'nats';
 import type { Clock } from '../clock.ts';
 import { limits } from '../limits.ts';
 import type { Logger } from '../logger.ts';
 import type { NatsRequests } from '../nats/nats-requests.ts';
+import type { Shortcut } from '../nats/nats-shortcut.ts';
 import type { Random } from '../random.ts';
 import { LogCorrupt, LogUnavailable } from './event-log.ts';
 import type { JetStreamApi, StoredMessage } from './jetstream-api.ts';
@@ -12,6 +14,7 @@ import { commitOf } from './jetstream-message.ts';
 export interface Deliveries {
   readonly connection: NatsConnection;
   readonly requests: NatsRequests;
+  readonly shortcut: Shortcut;
   readonly api: JetStreamApi;
   readonly stream: string;
   readonly clock: Clock;
@@ -59,6 +62,8 @@ export async function* deliver(ports: Deliveries, options: DeliveryOptions): Asy
           next = (batch.at(-1)?.sequence ?? next) + 1;
           goodAt = clock.monotonicMs();
           yield batch;
+          // Who catches up would not let anybody else have a turn.
+          if (batch.length === limits.commitsPerReadMax) await nextTurn();
         }
       } finally {
         consumer.close();
@@ -110,20 +115,26 @@ async function openConsumer(ports: Deliveries, { from, subject, signal }: Delive
       heardAt = clock.monotonicMs();
       if (error) return fail(error.message);
       if (broken) return;
-      if (message.reply === '' || message.reply === undefined) return statusCame(message);
-      const [sequence, order] = numbersOf(message.reply);
-      // Lost on its way to us, so everything after it has to wait.
-      if (order !== delivered + 1) return fail(`message ${delivered + 1} did not arrive`);
-      delivered = order;
-      wanted -= 1;
-      const data = message.data;
-      queue.push({ sequence, subject: message.subject, data });
-      queuedBytes += data.length;
-      // Also while whoever takes them is busy with others.
-      pull();
-      wake();
+      if (message.reply === '' || message.reply === undefined) statusCame(message);
+      else commitCame(message.subject, message.reply, message.data);
     },
   });
+  const takeNoMore = ports.shortcut.take(subscription.getID(), commitCame);
+
+  function commitCame(on: string, reply: string, data: Uint8Array): void {
+    heardAt = clock.monotonicMs();
+    if (broken) return;
+    const [sequence, order] = numbersOf(reply, name);
+    // Lost on its way to us, so everything after it has to wait.
+    if (order !== delivered + 1) return fail(`message ${delivered + 1} did not arrive`);
+    delivered = order;
+    wanted -= 1;
+    queue.push({ sequence, subject: on, data });
+    queuedBytes += data.length;
+    // Also while whoever takes them is busy with others.
+    pull();
+    wake();
+  }
 
   function statusCame(message: Msg): void {
     const { code, description } = message.headers ?? { code: 0, description: '' };
@@ -169,7 +180,7 @@ async function openConsumer(ports: Deliveries, { from, subject, signal }: Delive
       if (count > 0 && bytes + data.length > limits.bytesPerBatchMax) break;
       bytes += data.length;
       count += 1;
-      if (count === limits.commitsPerBatchMax) break;
+      if (count === limits.commitsPerReadMax) break;
     }
     const batch = count === queue.length ? queue : queue.slice(0, count);
     queue = count === queue.length ? [] : queue.slice(count);
@@ -188,6 +199,7 @@ async function openConsumer(ports: Deliveries, { from, subject, signal }: Delive
     close(): void {
       ended.abort();
       signal.removeEventListener('abort', onAbort);
+      takeNoMore();
       if (connection.isClosed()) return;
       subscription.unsubscribe();
       // One that stays behind goes by itself.
@@ -197,8 +209,9 @@ async function openConsumer(ports: Deliveries, { from, subject, signal }: Delive
 }
 
 /** Sequence in the stream and in the consumer, from `$JS.ACK[.domain.account].stream.consumer.deliveries.sequence.order.time.pending[.token]`. */
-function numbersOf(reply: string): [sequence: number, order: number] {
-  const parts = reply.split('.');
-  const at = parts.length < 11 ? 5 : 7;
-  return [Number(parts[at]), Number(parts[at + 1])];
+function numbersOf(reply: string, consumer: string): [sequence: number, order: number] {
+  const deliveries = reply.indexOf(consumer) + consumer.length + 1;
+  const sequence = reply.indexOf('.', deliveries) + 1;
+  const order = reply.indexOf('.', sequence) + 1;
+  return [Number(reply.slice(sequence, order - 1)), Number(reply.slice(order, reply.indexOf('.', order)))];
 }
