@@ -56,15 +56,18 @@ describe('a running Starling', () => {
       '/healthz',
       '/readyz',
       '/metrics',
-      'Log in as any of them, such as "ada", with the password "murmuration"',
+      'Log in as any of them, such as "ama", with the password "murmuration"',
     ]) {
       expect(node.output()).toContain(part);
     }
     const { login } = await gql(
       node.url,
-      'mutation { login(input: { handle: "ada", password: "murmuration" }) { token userErrors { code } } }',
+      'mutation { login(input: { handle: "ama", password: "murmuration" }) { token userErrors { code } } }',
     );
     expect(login).toEqual({ token: expect.any(String), userErrors: [] });
+    // The first steps of the page work among them too.
+    const [firstSteps] = /mutation Register \{[\s\S]*?\n\}/.exec(await (await fetch(node.url)).text())!;
+    expect((await gql(node.url, firstSteps)).register).toMatchObject({ token: expect.any(String), userErrors: [] });
 
     const status = JSON.parse((await runStarling(['status', '--json', '--data', dataDirectory])).output) as Record<string, unknown>;
     expect(status).toMatchObject({

@@ -1,6 +1,6 @@
-/** Who lives in the demo: handle, name, and what they like to write about. */
+/** Who lives in the demo: handle, name, and what they like to write about. Nobody is called as the newcomer in the first steps, `ada`. */
 export const people: readonly (readonly [handle: string, name: string, topic: Topic])[] = [
-  ['ada', 'Ada Obi', 'code'],
+  ['ama', 'Ama Obi', 'code'],
   ['bruno', 'Bruno Costa', 'food'],
   ['chiara', 'Chiara Rossi', 'music'],
   ['dmitri', 'Дмитрий Волков', 'space'],
