@@ -34,6 +34,11 @@ export function superviseProcesses(ports: { terminal: Terminal; clock: Clock; st
   const { terminal, clock, started } = ports;
   const stopping = new AbortController();
   const running: Slot[] = [];
+  // Who insists on an end at once, with a second Ctrl-C, gets one of everything.
+  const endAll = (): void => {
+    for (const { child } of running) child?.kill('SIGKILL');
+  };
+  process.once('exit', endAll);
 
   async function keep(program: Program, slot: Slot): Promise<void> {
     const { name, command, args, env } = program;
@@ -75,6 +80,7 @@ export function superviseProcesses(ports: { terminal: Terminal; clock: Clock; st
         slot.child?.kill('SIGKILL');
         await slot.ended;
       }
+      process.off('exit', endAll);
     },
   };
 }
