@@ -94,7 +94,8 @@ function mask(error: unknown, to: { logger: Logger; random: Random }): GraphQLFo
   if (located && hasKnownCode(located)) return located.toJSON();
   const place = located ? placeOfError(located) : {};
   const cause = located?.originalError ?? error;
-  if (located && isRequestError(located)) return { message: located.message, ...place, extensions: { code: 'BAD_USER_INPUT' } };
+  if (located && isRequestError(located))
+    return { message: withoutValues(located.message), ...place, extensions: { code: 'BAD_USER_INPUT' } };
   if (cause instanceof DatabaseUnavailable) {
     to.logger.warn({ error: cause.message }, 'a query found the database unavailable');
     const extensions = { code: 'OVERLOADED', retryAfterMs: 1_000 };
@@ -114,6 +115,15 @@ function describe(cause: unknown): object {
 /** GraphQL itself found fault with the document, the variables or an argument. Faults of ours have a path and another error as their cause, or none. */
 function isRequestError(error: GraphQLError): boolean {
   return error.path === undefined || error.originalError instanceof GraphQLError;
+}
+
+/** What GraphQL says of a variable repeats its value, and with that a password, which then stands in the logs of clients. */
+function withoutValues(message: string): string {
+  const [, variable] = /^Variable "(\$\w+)" got invalid value /.exec(message) ?? [];
+  if (variable === undefined) return message;
+  const [, path, reason] = /(?: at "([\w.[\]]+)")?; ((?:Expected |Field |\w+ cannot represent ).*)$/s.exec(message) ?? [];
+  const why = reason === undefined ? '' : `; ${reason.replace(/(cannot represent [^:]*):.*$/s, '$1.')}`;
+  return `Variable "${variable}" got an invalid value${path === undefined ? '' : ` at "${path}"`}${why}`;
 }
 
 function placeOfError(error: GraphQLError): Pick<GraphQLFormattedError, 'locations' | 'path'> {
