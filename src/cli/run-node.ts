@@ -1,15 +1,12 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Config } from '../config.ts';
 import type { Role } from '../settings.ts';
-import type { DataDirectory } from '../data-directory.ts';
 import { openDataDirectory } from '../data-directory.ts';
 import type { Logger } from '../logger.ts';
 import type { Node } from '../node.ts';
 import { loadSavedSessions } from './backup/saved-sessions.ts';
 import { serveControl } from './control-server.ts';
 import { createJobs } from './jobs.ts';
+import { openPassingDirectory } from './passing-directory.ts';
 
 /** A node in this process that holds the data directory and answers on its control socket. */
 export interface OwnNode {
@@ -22,19 +19,6 @@ export interface OwnNode {
 /** Does a node with these roles write anything that must outlive it? */
 export function keepsFiles({ logEngine, databaseUrl }: Config, roles: readonly Role[]): boolean {
   return logEngine === 'lmdb' || (databaseUrl === undefined && roles.some((role) => role !== 'actors'));
-}
-
-/** For a node that keeps nothing: it goes when the node does, and several of them run on one machine. */
-async function openPassingDirectory(): Promise<DataDirectory> {
-  const path = await mkdtemp(join(tmpdir(), 'starling-node-'));
-  const directory = await openDataDirectory(path);
-  return {
-    ...directory,
-    async release() {
-      await directory.release();
-      await rm(path, { recursive: true, force: true });
-    },
-  };
 }
 
 export async function runNode(config: Config, roles: readonly Role[], logger: Logger): Promise<OwnNode> {
