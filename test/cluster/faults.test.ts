@@ -108,6 +108,22 @@ describe(`a cluster loses nothing (STARLING_SEED=${seed})`, () => {
     });
   });
 
+  test('shows the same to a command that is no node of it, wherever that runs', async () => {
+    const { env } = running.cluster;
+    const { NATS_URL, DATABASE_URL } = env;
+    const status = await runStarling(['status'], { env: { NATS_URL: NATS_URL!, DATABASE_URL: DATABASE_URL! } });
+    expect(status, status.output).toMatchObject({
+      exitCode: 0,
+      output: expect.stringMatching(/256 of 256[\s\S]*actors, \d\d shards, \d+ actors[\s\S]*network +(?:up to date|\d+ events behind)/),
+    });
+    const { nodes } = JSON.parse((await runStarling(['status', '--json'], { env })).output) as { nodes: { roles: string[] }[] };
+    expect(nodes.map(({ roles }) => roles.join()).toSorted()).toEqual([
+      ...Array.from({ length: 3 }, () => 'actors'),
+      ...Array.from({ length: 2 }, () => 'gateway'),
+      ...Array.from({ length: 2 }, () => 'projections'),
+    ]);
+  });
+
   test.each(['actors-1', 'projections-1', 'projections-2', 'gateway-1'])('kill -9 of %s', { timeout: 120_000 }, async (name) => {
     const { cluster } = running;
     const before = cluster.pidOf(name);

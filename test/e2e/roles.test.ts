@@ -1,5 +1,10 @@
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
+import { openJetStreamLog } from '../../src/events/jetstream-log.ts';
+import { silentLogger } from '../../src/logger.ts';
+import { systemRandom } from '../../src/random.ts';
+import { startNatsServer } from '../support/nats-server.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { runStarling } from '../support/starling-process.ts';
 
@@ -45,3 +50,30 @@ test.each([['replay'], ['backup', 'b.tar.gz']])(
     expect(await runStarling(command, { env })).toMatchObject({ exitCode: 1, output: expect.stringContaining('NATS does not answer') });
   },
 );
+
+test('status looks at the cluster that NATS_URL names, unless a data directory is given', async () => {
+  expect(await runStarling(['status'], { env: nats })).toMatchObject({
+    exitCode: 1,
+    output: expect.stringContaining('NATS does not answer'),
+  });
+  const data = join(await tempDir('roles'), 'none');
+  expect(await runStarling(['status', '--data', data], { env: nats })).toMatchObject({
+    exitCode: 1,
+    output: expect.stringContaining(`no Starling runs on ${data}`),
+  });
+  const server = await startNatsServer({ jetStream: true });
+  onTestFinished(() => server.remove());
+  const log = await openJetStreamLog({
+    servers: [server.url],
+    space: 'starling',
+    replicas: 1,
+    name: 'test',
+    clock: systemClock,
+    random: systemRandom,
+    logger: silentLogger,
+  });
+  await log.close();
+  const { exitCode, output } = await runStarling(['status'], { env: { NATS_URL: server.url } });
+  expect(output).toMatch(/0 commits[\s\S]*0 of 256 are served[\s\S]*no node is heard[\s\S]*DATABASE_URL does not say[\s\S]*NOT WELL/);
+  expect(exitCode).toBe(1);
+});

@@ -5,6 +5,7 @@ import type { CommandFormats } from '../../src/actors/envelope.ts';
 import { startActorHost } from '../../src/actors/runtime/host.ts';
 import type { ActorHost } from '../../src/actors/runtime/host.ts';
 import { startMembership } from '../../src/actors/runtime/membership.ts';
+import { listenToMembers } from '../../src/actors/runtime/onlooker.ts';
 import { createMemorySnapshots } from '../../src/actors/runtime/snapshots.ts';
 import { createCommandClient } from '../../src/actors/transport-command-client.ts';
 import { clocksOf } from '../../src/actors/deadline.ts';
@@ -186,4 +187,21 @@ test('what a node does not understand is refused and counted, and the node goes 
   await eventually(async () => (await node.metrics.malformedMessages.get()).values[0]?.value === 2, 'both are counted');
   expect(await ask(commandMessage(envelope))).toMatchObject({ type: 'Answer', body: { outcome: 'accepted' } });
   expect((await node.metrics.commands.get()).values.find(({ labels }) => labels['outcome'] === 'refused')?.value).toBe(2);
+});
+
+test('who only listens sees the nodes with their shards, and is seen by none', async () => {
+  const { start } = await startCluster();
+  const [first, second] = [await start('a'), await start('b')];
+  await eventually(() => seen(first).length === 2, 'both are there');
+  const { stop, transport } = await start('c');
+  await eventually(() => seen(first).length === 3, 'all are there');
+  const listening = listenToMembers({ transport, space: 's', clock: systemClock }, new AbortController().signal);
+  await stop();
+  const members = await listening;
+  expect(members).toMatchObject([
+    { id: 'a', roles: ['gateway', 'actors'], phase: 'serving', shards: everyShard.filter((shard) => first.membership.owns(shard)) },
+    { id: 'b', roles: ['gateway', 'actors'], phase: 'serving', shards: everyShard.filter((shard) => second.membership.owns(shard)) },
+  ]);
+  expect(members.flatMap(({ shards }) => shards).length).toBe(shardCount);
+  expect(seen(first)).toEqual(['a', 'b']);
 });

@@ -32,6 +32,11 @@ export interface Heartbeat {
   readonly commandsPerSecond: number;
 }
 
+/** Are shards placed on it? */
+export function takesCommands({ roles, phase, deaf }: Pick<Heartbeat, 'roles' | 'phase' | 'deaf'>): boolean {
+  return phase === 'serving' && !deaf && roles.includes('actors');
+}
+
 const type = 'Heartbeat';
 // Every node must be able to read every other one's for ever, or it would hold it dead: fields are added, the format is not raised.
 const format = 1;

@@ -8,7 +8,7 @@ import { membersSubject } from '../../transport/subjects.ts';
 import type { Message, Transport } from '../../transport/transport.ts';
 import { clocksOf } from '../deadline.ts';
 import type { Deadline } from '../deadline.ts';
-import { heartbeatMessage, parseHeartbeat } from './heartbeat.ts';
+import { heartbeatMessage, parseHeartbeat, takesCommands } from './heartbeat.ts';
 import type { Generations, Heartbeat, Phase } from './heartbeat.ts';
 import type { Load, Member, Membership, Peer } from './members.ts';
 import { place } from './placement.ts';
@@ -229,10 +229,6 @@ export async function startMembership(ports: MembershipPorts): Promise<Membershi
     leave: () => enter('leaving'),
     stop: () => (stopping ??= stop()),
   };
-}
-
-function takesCommands({ roles, phase, deaf }: Pick<Heartbeat, 'roles' | 'phase' | 'deaf'>): boolean {
-  return phase === 'serving' && !deaf && roles.includes('actors');
 }
 
 /** Every command that waits for a retry listens: that many are no leak. */

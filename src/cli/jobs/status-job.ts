@@ -1,7 +1,9 @@
+import type { Member } from '../../actors/runtime/members.ts';
 import { formatPosition } from '../../events/position.ts';
 import { limits } from '../../limits.ts';
 import type { Node } from '../../node.ts';
 import { readProjectionStatuses } from '../../projections/statuses.ts';
+import type { ProjectionStatus } from '../../projections/statuses.ts';
 import { readinessOf } from '../../readiness.ts';
 import type { JobContext } from '../control-server.ts';
 
@@ -20,26 +22,30 @@ export interface StatusReport {
   readonly log: { readonly id: string; readonly commits: number; readonly position: string | null };
   readonly actors: { readonly active: number; readonly waiting: number; readonly commandsPerSecond: number };
   /** All nodes that are held alive, this one first. */
-  readonly nodes: readonly {
-    readonly id: string;
-    readonly roles: readonly string[];
-    readonly phase: string;
-    readonly startedAt: string;
-    readonly lastSeenAt: string;
-    readonly shards: number;
-    readonly activeActors: number;
-    readonly commandsPerSecond: number;
-  }[];
-  readonly projections: readonly {
-    readonly name: string;
-    readonly position: string | null;
-    readonly lagEvents: number;
-    readonly eventsPerSecond: number;
-    readonly rebuilding: boolean;
-    readonly stoppedBy: string | null;
-    /** Id of the node that applies it; null when none does. */
-    readonly heldBy: string | null;
-  }[];
+  readonly nodes: readonly NodeStatus[];
+  readonly projections: readonly ReadModelStatus[];
+}
+
+export interface NodeStatus {
+  readonly id: string;
+  readonly roles: readonly string[];
+  readonly phase: string;
+  readonly startedAt: string;
+  readonly lastSeenAt: string;
+  readonly shards: number;
+  readonly activeActors: number;
+  readonly commandsPerSecond: number;
+}
+
+export interface ReadModelStatus {
+  readonly name: string;
+  readonly position: string | null;
+  readonly lagEvents: number;
+  readonly eventsPerSecond: number;
+  readonly rebuilding: boolean;
+  readonly stoppedBy: string | null;
+  /** Id of the node that applies it; null when none does. */
+  readonly heldBy: string | null;
 }
 
 export async function statusJob(node: Node, context: JobContext): Promise<StatusReport> {
@@ -62,18 +68,26 @@ export async function statusJob(node: Node, context: JobContext): Promise<Status
     transport: { name: node.transport.name, connected: node.transport.connected() },
     log: { id: node.log.id, commits: tail?.position.commit ?? 0, position: tail === undefined ? null : formatPosition(tail.position) },
     actors: { active: node.actors?.activeActors ?? 0, waiting: await sum(metrics.mailboxDepth), commandsPerSecond },
-    nodes: node.membership.members().map(({ id, roles, phase, startedAt, lastSeenAt, shards, activeActors, commandsPerSecond: rate }) => ({
-      id,
-      roles,
-      phase,
-      startedAt: new Date(startedAt).toISOString(),
-      lastSeenAt: new Date(lastSeenAt).toISOString(),
-      shards: shards.length,
-      activeActors,
-      commandsPerSecond: rate,
-    })),
-    projections: projections.map((projection) => ({ ...projection, position: projection.position && formatPosition(projection.position) })),
+    nodes: node.membership.members().map(nodeStatusOf),
+    projections: projections.map(projectionStatusOf),
   };
+}
+
+export function nodeStatusOf({ id, roles, phase, startedAt, lastSeenAt, shards, activeActors, commandsPerSecond }: Member): NodeStatus {
+  return {
+    id,
+    roles,
+    phase,
+    startedAt: new Date(startedAt).toISOString(),
+    lastSeenAt: new Date(lastSeenAt).toISOString(),
+    shards: shards.length,
+    activeActors,
+    commandsPerSecond,
+  };
+}
+
+export function projectionStatusOf(status: ProjectionStatus): ReadModelStatus {
+  return { ...status, position: status.position && formatPosition(status.position) };
 }
 
 async function sum(metric: { get(): Promise<{ values: readonly { value: number }[] }> }): Promise<number> {
