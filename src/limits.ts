@@ -145,6 +145,8 @@ export const limits = {
   /** One try of a command over the transport, and the whole of it with retries. */
   commandTryTimeoutMs: 5_000,
   commandDeadlineMs: 10_000,
+  /** Commands of one user in one message: an import sends many at once, which share its cost and one sync; they fit into a mailbox. */
+  commandsTogetherMax: 64,
   /** The pause before a command is sent again: doubled from the first to the second, with jitter. */
   commandBackOffMinMs: 10,
   commandBackOffMaxMs: 250,
@@ -335,8 +337,6 @@ export const limits = {
   /** Commands of an import on their way at once: its default, and the most that help; an actor holds `mailboxSizeMax`. */
   importInFlightDefault: 64,
   importInFlightMax: 1_024,
-  /** Commands of one user that an import sends together, to be appended with one sync: as many as are on their way at once, and they fit into a mailbox. */
-  importTogetherMax: 64,
   /** Lines that an import reads ahead, to find users who are not busy: of posts a few megabytes, and 128 at the most. */
   importAheadMax: 16_384,
   /** Users and posts of one import: what the memory of one process holds, and a Map of JavaScript, which ends at 16 million; more goes in several files. */

@@ -1,3 +1,4 @@
+import type { NonEmpty } from '../events/event-log.ts';
 import type { CommandId, UserId } from '../events/ids.ts';
 import type { Answer, Command } from './commands.ts';
 
@@ -14,4 +15,13 @@ export interface CommandClient {
     command: Command,
     options?: { commandId?: CommandId; clientChose?: boolean; deadlineMs?: number },
   ): Promise<{ answer: Answer; commandId: CommandId }>;
+  /** The same for several at once, in their order and, where every node understands that, in one message: so they share its cost and that of the append. */
+  sendAll(userId: UserId, wanted: NonEmpty<Wanted>): Promise<readonly Answer[]>;
+}
+
+/** A command for somebody, whose id the sender chose. */
+export interface Wanted {
+  readonly commandId: CommandId;
+  readonly clientChose: boolean;
+  readonly command: Command;
 }

@@ -1,3 +1,4 @@
+import type { NonEmpty } from '../events/event-log.ts';
 import { parseCommandId, parseHandle, parsePostId, parseUserId } from '../events/ids.ts';
 import { limits } from '../limits.ts';
 import type { Message } from '../transport/transport.ts';
@@ -7,21 +8,56 @@ import type { Deadline } from './deadline.ts';
 
 // How commands and answers travel. What comes from another node is checked here and trusted inside.
 
-/** Of answers and refusals. */
-const format = 1;
+/** Of refusals; answers travel in the format of their commands. */
+const refusalFormat = 1;
 
-/** A shape in which commands travel. */
+/** A shape in which commands of one user travel that have one deadline. */
 export interface CommandFormat {
-  write(envelope: CommandEnvelope): unknown;
-  read(body: unknown): CommandEnvelope | undefined;
+  /** As many fit into one message. */
+  readonly commandsMax: number;
+  write(envelopes: NonEmpty<CommandEnvelope>): unknown;
+  read(body: unknown): NonEmpty<CommandEnvelope> | undefined;
+  writeAnswers(answers: readonly Answer[]): unknown;
+  readAnswers(body: unknown): readonly Answer[] | undefined;
 }
+
+const oneByOne: CommandFormat = {
+  commandsMax: 1,
+  write: ([envelope]) => envelope,
+  read(body) {
+    const envelope = parseCommandEnvelope(body);
+    return envelope && [envelope];
+  },
+  writeAnswers: ([answer]) => answer,
+  readAnswers(body) {
+    const answer = parseAnswer(body);
+    return answer && [answer];
+  },
+};
+
+const together: CommandFormat = {
+  commandsMax: limits.commandsTogetherMax,
+  write: (envelopes) => ({
+    userId: envelopes[0].userId,
+    deadline: envelopes[0].deadline,
+    commands: envelopes.map(({ commandId, clientChose, command }) => ({ commandId, clientChose, command })),
+  }),
+  read(body) {
+    const to = parseAddress(body);
+    const commands = isRecord(body) && body['commands'];
+    if (!to || !Array.isArray(commands) || commands.length > limits.commandsTogetherMax) return undefined;
+    return allOf(commands, (each) => parseCommandOf(each, to));
+  },
+  writeAnswers: (answers) => answers,
+  readAnswers: (body) => (Array.isArray(body) ? allOf(body, parseAnswer) : undefined),
+};
 
 /**
  * Every format of a command that this version reads; the number of a format is the generation of messages that came with it. A sender
  * uses the newest one that all nodes understand.
  */
 export type CommandFormats = { readonly [format: number]: CommandFormat };
-export const commandFormats: CommandFormats = { 1: { write: (envelope) => envelope, read: parseCommandEnvelope } };
+export const commandFormats: CommandFormats = { 1: oneByOne, 2: together };
 
 export function newestFormat(formats: CommandFormats): number {
   return Math.max(...Object.keys(formats).map(Number));
@@ -33,40 +69,54 @@ export function newestFormat(formats: CommandFormats): number {
  */
 export type Refusal = 'unknown-type' | 'newer-format' | 'malformed' | 'placed-elsewhere';
 
-export function commandMessage(envelope: CommandEnvelope, inFormat = 1, formats: CommandFormats = commandFormats): Message {
-  return { type: 'Command', format: inFormat, body: formats[inFormat]!.write(envelope) };
+export function commandMessage(envelopes: NonEmpty<CommandEnvelope>, format: number, formats: CommandFormats = commandFormats): Message {
+  return { type: 'Command', format, body: formats[format]!.write(envelopes) };
 }
 
-export function answerMessage(answer: Answer): Message {
-  return { type: 'Answer', format, body: answer };
+/** `format`: that of the commands. */
+export function answerMessage(answers: readonly Answer[], format: number, formats: CommandFormats = commandFormats): Message {
+  return { type: 'Answer', format, body: formats[format]!.writeAnswers(answers) };
 }
 
 export function refusalMessage(refusal: Refusal): Message {
-  return { type: 'Refusal', format, body: { refusal } };
+  return { type: 'Refusal', format: refusalFormat, body: { refusal } };
 }
 
-export function readCommandMessage(message: Message, formats: CommandFormats = commandFormats): CommandEnvelope | Refusal {
+export function readCommandMessage(message: Message, formats: CommandFormats = commandFormats): NonEmpty<CommandEnvelope> | Refusal {
   if (message.type !== 'Command') return 'unknown-type';
   const known = formats[message.format];
   return known === undefined ? 'newer-format' : (known.read(message.body) ?? 'malformed');
 }
 
-export function readAnswerMessage(message: Message): Answer | Refusal {
-  if (message.format !== format) return 'newer-format';
-  if (message.type === 'Refusal') return (message.body as { refusal: Refusal }).refusal;
+/** One answer for each command, in their order. */
+export function readAnswerMessage(message: Message, formats: CommandFormats = commandFormats): readonly Answer[] | Refusal {
+  if (message.type === 'Refusal') return message.format === refusalFormat ? (message.body as { refusal: Refusal }).refusal : 'newer-format';
   if (message.type !== 'Answer') return 'unknown-type';
-  return parseAnswer(message.body) ?? 'malformed';
+  const known = formats[message.format];
+  return known === undefined ? 'newer-format' : (known.readAnswers(message.body) ?? 'malformed');
 }
 
 /** The envelope, made anew of checked parts, or undefined when anything is missing, of another type, or not what its constructor would accept. */
 export function parseCommandEnvelope(body: unknown): CommandEnvelope | undefined {
+  const to = parseAddress(body);
+  return to && parseCommandOf(body, to);
+}
+
+type Address = Pick<CommandEnvelope, 'userId' | 'deadline'>;
+
+function parseAddress(body: unknown): Address | undefined {
   if (!isRecord(body)) return undefined;
   const userId = parsed(body['userId'], parseUserId);
+  const deadline = parseDeadline(body['deadline']);
+  return userId && deadline && { userId, deadline };
+}
+
+function parseCommandOf(body: unknown, { userId, deadline }: Address): CommandEnvelope | undefined {
+  if (!isRecord(body)) return undefined;
   const commandId = parsed(body['commandId'], parseCommandId);
   const command = parseCommand(body['command']);
-  const deadline = parseDeadline(body['deadline']);
   const { clientChose } = body;
-  if (!userId || !commandId || !command || typeof clientChose !== 'boolean' || !deadline) return undefined;
+  if (!commandId || !command || typeof clientChose !== 'boolean') return undefined;
   return { userId, commandId, clientChose, deadline, command };
 }
 
@@ -149,6 +199,17 @@ function parseText(text: string): string | undefined {
 
 function parsed<T>(value: unknown, parse: (text: string) => T | undefined): T | undefined {
   return typeof value === 'string' ? parse(value) : undefined;
+}
+
+/** All that `read` makes of them, or undefined when there are none or it makes nothing of one. */
+function allOf<T>(values: readonly unknown[], read: (value: unknown) => T | undefined): NonEmpty<T> | undefined {
+  const all: T[] = [];
+  for (const value of values) {
+    const one = read(value);
+    if (one === undefined) return undefined;
+    all.push(one);
+  }
+  return all.length === 0 ? undefined : (all as unknown as NonEmpty<T>);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,4 +1,6 @@
+import assert from 'node:assert/strict';
 import type { Clock } from '../clock.ts';
+import type { NonEmpty } from '../events/event-log.ts';
 import { limits } from '../limits.ts';
 import { commandSubject, shardCount } from '../transport/subjects.ts';
 import { NoResponders, RequestTimeout } from '../transport/transport.ts';
@@ -10,11 +12,14 @@ import type { Membership } from './runtime/members.ts';
 
 /** The way to the owner of each shard, by the view of this node: one that is held dead is asked nothing, even if it only stands still. */
 export interface Routes {
+  /** How many wishes of one user every node can read in one message now. */
+  togetherMax(): number;
   /**
-   * Sends the wish to the owner of the shard, with a deadline in its clocks. @throws what a request throws: NoResponders also when no owner is known or
-   * it did not answer its door a moment ago, RequestTimeout as soon as it is held dead, or says that it does not hear.
+   * Sends wishes of one user, at most `togetherMax()`, to the owner of the shard, with a deadline in its clocks. @throws what a request throws:
+   * NoResponders also when no owner is known or it did not answer its door a moment ago, RequestTimeout as soon as it is held dead, or says that it
+   * does not hear.
    */
-  ask(shard: number, wish: Wish, timeoutMs: number): Promise<Message>;
+  ask(shard: number, wishes: NonEmpty<Wish>, timeoutMs: number): Promise<Message>;
 }
 
 /** A command on its way to whoever serves its user. */
@@ -74,21 +79,24 @@ export function createRoutes(ports: {
 
   /** The newest that every node can read. */
   function formatNow(): number {
-    if (newest === 1) return 1;
     let format = Math.min(newest, membership.understood().messages);
     while (formats[format] === undefined) format--;
     return format;
   }
 
   return {
-    ask(shard, { userId, commandId, clientChose, command }, timeoutMs) {
+    togetherMax: () => formats[formatNow()]!.commandsMax,
+    ask(shard, [first, ...others], timeoutMs) {
       const owner = membership.ownerOf(shard);
       if (owner === undefined) return Promise.reject(new NoResponders('no actor node is known'));
       const { id, ahead } = owner;
       if (isSuspect(id)) return Promise.reject(new NoResponders(`${id} did not answer its door`));
+      const format = formatNow();
+      assert(others.length < formats[format]!.commandsMax, 'a message holds fewer commands');
       const overAt = clock.monotonicMs() + timeoutMs - limits.commandDriftMs;
       const deadline = { monotonicMs: overAt + ahead.monotonicMs, wallMs: overAt + ahead.wallMs };
-      const message = commandMessage({ userId, commandId, clientChose, deadline, command }, formatNow(), formats);
+      const until = ({ userId, commandId, clientChose, command }: Wish) => ({ userId, commandId, clientChose, deadline, command });
+      const message = commandMessage([until(first), ...others.map(until)], format, formats);
       return new Promise((resolve, reject) => {
         const waiting = waitsOf(id);
         waiting.add(reject);

@@ -106,9 +106,10 @@ function createNewestCommits() {
   let start = 0;
   let bytes = 0;
   return {
-    add(entry: SizedCommit): void {
-      entries.push(entry);
-      bytes += entry.bytes;
+    add({ recorded, bytes: size }: SizedCommit): void {
+      // Nothing else that the entry holds: it would stay as long.
+      entries.push({ recorded, bytes: size });
+      bytes += size;
       while (entries.length - start > limits.newestCommitsMax || bytes > limits.newestCommitsBytesMax) {
         bytes -= entries[start]?.bytes ?? 0;
         start += 1;

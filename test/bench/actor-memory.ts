@@ -165,7 +165,7 @@ async function measure({ log, users, clock }: World): Promise<{ bytes: number; l
       const command: Command = { type: 'UnfollowUser', followeeId: '00000000-0000-5000-8000-000000000000' as UserId };
       const envelope: CommandEnvelope = { userId, commandId: 'measure' as CommandId, clientChose: false, deadline: inTime, command };
       // As over a wire: strings of the actor's own.
-      const message = JSON.parse(JSON.stringify(commandMessage(envelope))) as Message;
+      const message = JSON.parse(JSON.stringify(commandMessage([envelope], 1))) as Message;
       const reply = await transport.request(commandSubject('s', ports.membership.nodeId, shardOf(userId)), message, { timeoutMs: 1e9 });
       if ((reply.body as { outcome?: string }).outcome !== 'accepted') throw new Error(`not accepted: ${JSON.stringify(reply)}`);
     }

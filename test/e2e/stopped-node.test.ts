@@ -84,10 +84,10 @@ test(
     function ask({ id }: User, command: Command): void {
       const inAMinute = systemClock.monotonicMs() + 60_000;
       const deadline = { monotonicMs: inAMinute + ahead.monotonicMs, wallMs: inAMinute + ahead.wallMs };
-      const message = commandMessage({ userId: id, commandId: newCommandId(systemRandom), clientChose: false, deadline, command });
+      const message = commandMessage([{ userId: id, commandId: newCommandId(systemRandom), clientChose: false, deadline, command }], 1);
       const asked = transport.request(commandSubject(space, stopped.id, shardOf(id)), message, { timeoutMs: 30_000 }).then((reply) => {
-        const answer = readAnswerMessage(reply);
-        if (typeof answer === 'object') answers.push(answer);
+        const read = readAnswerMessage(reply);
+        if (typeof read === 'object') answers.push(...read);
         asking.delete(asked);
       });
       asking.add(asked);

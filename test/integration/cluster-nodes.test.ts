@@ -35,13 +35,13 @@ const today: Version = { generations: eventGenerations, formats: commandFormats 
 function nextVersion(): Version & { written: number[] } {
   const written: number[] = [];
   const spied = (format: number): CommandFormats[number] => ({
-    read: (body) => commandFormats[1]!.read(body),
-    write(envelope) {
+    ...commandFormats[Math.min(format, 2)]!,
+    write(envelopes) {
       written.push(format);
-      return envelope;
+      return commandFormats[Math.min(format, 2)]!.write(envelopes);
     },
   });
-  return { generations: { ...eventGenerations, UserUnfollowed: 2 }, formats: { 1: spied(1), 2: spied(2) }, written };
+  return { generations: { ...eventGenerations, UserUnfollowed: 2 }, formats: { 1: spied(1), 2: spied(2), 3: spied(3) }, written };
 }
 
 async function startCluster() {
@@ -151,14 +151,14 @@ test('a new event is written only when every node can read it, and a new format 
   });
   expect((await commands.send(userOf(name), unfollow)).answer).toEqual({ outcome: 'unavailable', reason: 'upgrade-in-progress' });
   expect(await log.head(userStreamOf(userOf(name)))).toMatchObject({ version: 1 });
-  expect(new Set(next.written)).toEqual(new Set([1]));
+  expect(new Set(next.written)).toEqual(new Set([2]));
 
   await old.stop();
   await eventually(() => seen(young).length === 1, 'the old one is gone');
   await eventually(() => young.membership.understood().events === 2, 'all nodes understand the new event', limits.memberSilentMs * 10);
   expect((await commands.send(userOf(name), unfollow)).answer).toMatchObject({ outcome: 'accepted' });
   expect(await log.head(userStreamOf(userOf(name)))).toMatchObject({ version: 2 });
-  expect(next.written.at(-1)).toBe(2);
+  expect(next.written.at(-1)).toBe(3);
 });
 
 test('what a node does not understand is refused and counted, and the node goes on', async () => {
@@ -176,7 +176,7 @@ test('what a node does not understand is refused and counted, and the node goes 
   };
   const subject = commandSubject('s', 'a', shardOf(userOf(name)));
   const ask = (message: Parameters<typeof node.transport.request>[1]) => node.transport.request(subject, message, { timeoutMs: 5_000 });
-  expect(await ask(commandMessage(envelope, 2, stranger.formats))).toMatchObject({ body: { refusal: 'newer-format' } });
+  expect(await ask(commandMessage([envelope], 3, stranger.formats))).toMatchObject({ body: { refusal: 'newer-format' } });
   expect(await ask({ type: 'Wish', format: 1, body: envelope })).toMatchObject({ body: { refusal: 'unknown-type' } });
   for (const message of [
     { type: 'Heartbeat', format: 2, body: {} },
@@ -185,7 +185,7 @@ test('what a node does not understand is refused and counted, and the node goes 
     node.transport.publish(membersSubject('s'), message);
   }
   await eventually(async () => (await node.metrics.malformedMessages.get()).values[0]?.value === 2, 'both are counted');
-  expect(await ask(commandMessage(envelope))).toMatchObject({ type: 'Answer', body: { outcome: 'accepted' } });
+  expect(await ask(commandMessage([envelope], 1))).toMatchObject({ type: 'Answer', body: { outcome: 'accepted' } });
   expect((await node.metrics.commands.get()).values.find(({ labels }) => labels['outcome'] === 'refused')?.value).toBe(2);
 });
 

@@ -1,3 +1,4 @@
+import { commandFormats, newestFormat } from '../../src/actors/envelope.ts';
 import type { Membership } from '../../src/actors/runtime/members.ts';
 import { clocksOf } from '../../src/actors/deadline.ts';
 import type { Clock } from '../../src/clock.ts';
@@ -15,7 +16,7 @@ export function fixedMembership(clock: Clock, nodeId = 'only'): Membership {
     },
     owns: () => serves,
     isAnswering: () => true,
-    understood: () => ({ events: 1, messages: 1 }),
+    understood: () => ({ events: 1, messages: newestFormat(commandFormats) }),
     onChange: () => () => {},
     nextChange: () => never,
     settled: () => Promise.resolve(),

@@ -15,8 +15,8 @@ import { recall } from './recall.ts';
 import { absorb, versionOf } from './recollection.ts';
 import type { Recollection } from './recollection.ts';
 import { acceptedAt, commitOf, settle } from './settle.ts';
-import { decideTurn, takeTurn } from './turn.ts';
-import type { DecidedTurn, OwnCommit, Waiting } from './turn.ts';
+import { type DecidedTurn, type OwnCommit, decideTurn, isTroubleOfLog, takeTurn } from './turn.ts';
+import { type Waiting, waitTogether } from './waiting.ts';
 
 // The life of an actor:
 //
@@ -76,15 +76,19 @@ export class Actor {
     this.#ports = ports;
   }
 
-  /** Answers when the command's turn has come and gone; never throws. */
-  tell(envelope: CommandEnvelope): Promise<Answer> {
-    return new Promise((answer) => {
-      if (this.#phase === 'stopped') return answer(stopping);
-      // Those behind the first one of a turn wait as much as if they went alone.
-      const room = this.#ports.bounds.mailboxSizeMax - Math.max(0, this.#atWork - 1);
-      if (!this.#mailbox.offer({ envelope, answer, unsure: false }, room)) return answer(this.#overloaded());
-      if (!this.#running) void this.#run();
+  /** An answer to each, when the turns of all have come and gone; never throws. */
+  tell(envelopes: NonEmpty<CommandEnvelope>): Promise<readonly Answer[]> {
+    return new Promise((complete) => {
+      for (const waiting of waitTogether(envelopes, complete)) this.#offer(waiting);
+      if (!this.#running && this.#mailbox.size > 0) void this.#run();
     });
+  }
+
+  #offer(waiting: Waiting): void {
+    // Those behind the first one of a turn wait as much as if they went alone.
+    const room = this.#ports.bounds.mailboxSizeMax - Math.max(0, this.#atWork - 1);
+    if (this.#phase === 'stopped') waiting.answer(stopping);
+    else if (!this.#mailbox.offer(waiting, room)) waiting.answer(this.#overloaded());
   }
 
   /** Puts the actor away if it has nothing to do; false when it has. */
@@ -243,8 +247,4 @@ export class Actor {
   #overloaded(): Answer {
     return { outcome: 'overloaded', retryAfterMs: this.#ports.retryAfterMs() };
   }
-}
-
-function isTroubleOfLog(error: unknown): boolean {
-  return error instanceof WrongExpectedVersion || error instanceof LogUnavailable || error instanceof LogCorrupt;
 }

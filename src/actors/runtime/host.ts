@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.ts';
-import type { EventLog } from '../../events/event-log.ts';
+import type { EventLog, NonEmpty } from '../../events/event-log.ts';
 import { eventGenerations } from '../../events/generations.ts';
 import type { EventGenerations } from '../../events/generations.ts';
 import { userIdOf, userStreamOf } from '../../events/ids.ts';
@@ -144,14 +144,14 @@ export async function startActorHost(ports: ActorHostPorts): Promise<ActorHost> 
     }
   }
 
-  async function carryOut(envelope: CommandEnvelope, shard: number): Promise<Answer> {
-    const actor = waiting < limits.commandsPerNodeMax ? activate(envelope.userId) : undefined;
-    if (actor === undefined) return { outcome: 'overloaded', retryAfterMs: retryAfterMs() };
-    metrics.mailboxDepth.set(++waiting);
-    const answer = await actor.tell(envelope);
-    metrics.mailboxDepth.set(--waiting);
+  async function carryOut(envelopes: NonEmpty<CommandEnvelope>, shard: number): Promise<readonly Answer[]> {
+    const actor = waiting + envelopes.length <= limits.commandsPerNodeMax ? activate(envelopes[0].userId) : undefined;
+    if (actor === undefined) return envelopes.map(() => ({ outcome: 'overloaded', retryAfterMs: retryAfterMs() }));
+    metrics.mailboxDepth.set((waiting += envelopes.length));
+    const answers = await actor.tell(envelopes);
+    metrics.mailboxDepth.set((waiting -= envelopes.length));
     if (!membership.owns(shard)) putAway(actor);
-    return answer;
+    return answers;
   }
 
   function putAway(actor: Actor): void {
@@ -170,9 +170,23 @@ export async function startActorHost(ports: ActorHostPorts): Promise<ActorHost> 
   }
 
   /** Whoever could append to a handle's stream under another id could take a handle twice. */
-  function check(envelope: CommandEnvelope): CommandEnvelope | Refusal {
-    const { command, userId } = envelope;
-    return command.type === 'RegisterUser' && userIdOf(command.handle, log.namespace) !== userId ? 'malformed' : envelope;
+  function check(envelopes: NonEmpty<CommandEnvelope>): NonEmpty<CommandEnvelope> | Refusal {
+    for (const { command, userId } of envelopes) {
+      if (command.type === 'RegisterUser' && userIdOf(command.handle, log.namespace) !== userId) return 'malformed';
+    }
+    return envelopes;
+  }
+
+  function countAnswers(envelopes: NonEmpty<CommandEnvelope>, answers: readonly Answer[]): void {
+    answered += answers.length;
+    ports.meters?.count('commandsAnswered', answers.length);
+    // Neighbours are alike, and counting is not free.
+    for (let from = 0, to = 0; from < answers.length; from = to) {
+      const { type } = envelopes[from]!.command;
+      const { outcome } = answers[from]!;
+      while (to < answers.length && answers[to]!.outcome === outcome && envelopes[to]!.command.type === type) to++;
+      metrics.commands.inc({ command: type, outcome }, to - from);
+    }
   }
 
   async function handle(message: Message, subject: string): Promise<Message> {
@@ -182,18 +196,16 @@ export async function startActorHost(ports: ActorHostPorts): Promise<ActorHost> 
       return refusalMessage('placed-elsewhere');
     }
     const read = readCommandMessage(message, ports.formats);
-    const envelope = typeof read === 'string' ? read : check(read);
-    if (typeof envelope === 'string') {
+    const envelopes = typeof read === 'string' ? read : check(read);
+    if (typeof envelopes === 'string') {
       metrics.commands.inc({ command: 'none', outcome: 'refused' });
-      const fields = { refusal: envelope, type: message.type, format: message.format };
+      const fields = { refusal: envelopes, type: message.type, format: message.format };
       refusals((skipped) => logger.warn({ ...fields, skipped }, 'a command was refused'));
-      return refusalMessage(envelope);
+      return refusalMessage(envelopes);
     }
-    const answer = await carryOut(envelope, shard);
-    answered++;
-    metrics.commands.inc({ command: envelope.command.type, outcome: answer.outcome });
-    ports.meters?.count('commandsAnswered', 1);
-    return answerMessage(answer);
+    const answers = await carryOut(envelopes, shard);
+    countAnswers(envelopes, answers);
+    return answerMessage(answers, message.format, ports.formats);
   }
 
   const stopResponding = await transport.respond(commandSubject(space, membership.nodeId, '*'), 'actors', handle);

@@ -1,21 +1,15 @@
 import type { Clock } from '../../clock.ts';
+import { LogCorrupt, LogUnavailable, WrongExpectedVersion } from '../../events/event-log.ts';
 import type { EventLog, NewCommit, NonEmpty } from '../../events/event-log.ts';
 import type { UserEvent } from '../../events/event-types.ts';
-import type { Answer, CommandEnvelope } from '../commands.ts';
+import type { Answer } from '../commands.ts';
 import { isOver } from '../deadline.ts';
 import { hashOfCommandId } from '../remembered-commands.ts';
 import { topicOf } from '../user/user.ts';
 import type { Mailbox } from './mailbox.ts';
 import type { Recollection } from './recollection.ts';
 import { commitOf, settle } from './settle.ts';
-
-/** A command whose sender waits. */
-export interface Waiting {
-  readonly envelope: CommandEnvelope;
-  readonly answer: (answer: Answer) => void;
-  /** It was tried, and may or may not have been appended. */
-  unsure: boolean;
-}
+import type { Waiting } from './waiting.ts';
 
 /** A commit, and the hash of the id of the command that caused it. */
 export interface OwnCommit {
@@ -75,4 +69,9 @@ export function decideTurn(
     else alone.push(waiting);
   }
   return { decided, settled, alone };
+}
+
+/** The log said why not, and nothing was appended. */
+export function isTroubleOfLog(error: unknown): boolean {
+  return error instanceof WrongExpectedVersion || error instanceof LogUnavailable || error instanceof LogCorrupt;
 }

@@ -1,8 +1,9 @@
-import type { CommandClient } from '../../actors/command-client.ts';
+import type { CommandClient, Wanted } from '../../actors/command-client.ts';
 import type { Answer, Command, Rejection } from '../../actors/commands.ts';
 import { isStorable } from '../../actors/envelope.ts';
 import { rejectionOfPostText } from '../../actors/user/post-text.ts';
 import type { Clock } from '../../clock.ts';
+import type { NonEmpty } from '../../events/event-log.ts';
 import type { CommandId, UserId } from '../../events/ids.ts';
 import { parseHandle, userIdOf } from '../../events/ids.ts';
 import { limits } from '../../limits.ts';
@@ -63,49 +64,48 @@ export async function importNetwork(request: ImportRequest, context: ImportConte
     ids.set(user, id);
     return id;
   };
-  let repeated = 0;
-  let knownUsers = 0;
+  /** Resolves with how many of them had been carried out before. */
   const run = async <T>(
     phase: string,
     total: number,
     items: AsyncIterable<readonly T[]>,
     userOf: (item: T) => number,
-    send: (item: T) => Promise<void>,
-  ): Promise<void> => {
+    wantedOf: (item: T) => Wanted,
+  ): Promise<number> => {
     let done = 0;
-    const progress = (): void => report({ phase, done, total, unit: 'commands' });
+    let told = 0;
+    let known = 0;
+    const progress = (): void => report({ phase, done: (told = done), total, unit: 'commands' });
     progress();
-    const work = async (item: T): Promise<void> => {
-      await send(item);
-      if (++done % 256 === 0) progress();
+    const work = async ([first, ...others]: NonEmpty<T>): Promise<void> => {
+      const knownOfThese = await deliver(context, idOf(userOf(first)), [wantedOf(first), ...others.map(wantedOf)]);
+      known += knownOfThese;
+      done += 1 + others.length;
+      if (done - told >= 256) progress();
     };
-    // A user's actor carries out together what comes together; what comes later waits for it in any case.
-    const { importTogetherMax: togetherMax, importAheadMax: aheadMax } = limits;
+    const { commandsTogetherMax: togetherMax, importAheadMax: aheadMax } = limits;
     await forEachInLanes(items, { keyOf: userOf, togetherMax, inFlightMax: request.inFlight, aheadMax, signal, work });
     progress();
+    return known;
   };
 
-  await run('users', population.users.length, batchesOf(population), itself, async (user) => {
+  const knownUsers = await run('users', population.users.length, batchesOf(population), itself, (user) => {
     const handle = parseHandle(handleOf(user))!;
-    const command: Command = { type: 'RegisterUser', handle, name: handle, passwordHash: request.passwordHash };
-    const outcome = await deliver(context, idOf(user), command, importedCommandId('register', handle));
-    // Forgotten by the actor, days later, but there: the same as repeated.
-    if (outcome === 'handle-taken' || outcome === 'repeated') knownUsers++;
-    else if (outcome !== 'done') throw refused(outcome);
+    return wanted(importedCommandId('register', handle), {
+      type: 'RegisterUser',
+      handle,
+      name: handle,
+      passwordHash: request.passwordHash,
+    });
   });
-  await run('follows', population.follows, readFollows(request.follows), followerOf, async ({ follower, followee }) => {
-    const command: Command = { type: 'FollowUser', followeeId: idOf(followee) };
-    const outcome = await deliver(context, idOf(follower), command, importedCommandId('follow', handleOf(follower), handleOf(followee)));
-    if (outcome === 'repeated') repeated++;
-    else if (outcome !== 'done') throw refused(outcome);
-  });
+  let repeated = await run('follows', population.follows, readFollows(request.follows), followerOf, ({ follower, followee }) =>
+    wanted(importedCommandId('follow', handleOf(follower), handleOf(followee)), { type: 'FollowUser', followeeId: idOf(followee) }),
+  );
   if (request.posts !== undefined) {
     const sketches = sketchPosts(readPosts(request.posts, checkText), population, request.seed);
-    await run('posts', posts, sketches, authorOf, async ({ author, fingerprint, text }) => {
+    repeated += await run('posts', posts, sketches, authorOf, ({ author, fingerprint, text }) => {
       const postId = importedPostId(handleOf(author), fingerprint);
-      const outcome = await deliver(context, idOf(author), { type: 'CreatePost', postId, text }, importedCommandId('post', postId));
-      if (outcome === 'repeated') repeated++;
-      else if (outcome !== 'done') throw refused(outcome);
+      return wanted(importedCommandId('post', postId), { type: 'CreatePost', postId, text });
     });
   }
   return {
@@ -173,23 +173,37 @@ async function* batchesOf(population: Population): AsyncGenerator<readonly numbe
   yield population.users;
 }
 
-/** Sends until there is an answer that says what became of it; repeats with the same id are harmless. */
-async function deliver(
-  context: ImportContext,
-  userId: UserId,
-  command: Command,
-  commandId: CommandId,
-): Promise<'done' | 'repeated' | Rejection> {
-  let answer: Answer | undefined;
+/** Ids that derive from the content need no note in the log of what changed nothing. */
+function wanted(commandId: CommandId, command: Command): Wanted {
+  return { commandId, clientChose: false, command };
+}
+
+/** Sends until the answers say what became of all; repeats with the same id are harmless. Resolves with how many had been carried out before. */
+async function deliver(context: ImportContext, userId: UserId, all: NonEmpty<Wanted>): Promise<number> {
+  let left: readonly Wanted[] = all;
+  let known = 0;
+  let last: Answer | undefined;
   for (let tries = 0; tries < limits.importTriesMax; tries++) {
-    ({ answer } = await context.commands.send(userId, command, { commandId, clientChose: false }));
-    if (answer.outcome === 'accepted') return answer.repeated ? 'repeated' : 'done';
-    if (answer.outcome === 'rejected') return answer.rejection;
-    // A log on servers is away for seconds when one of them dies.
-    await context.clock.sleep(answer.outcome === 'overloaded' ? answer.retryAfterMs : limits.importRetryMs, context.signal);
-    context.signal.throwIfAborted();
+    const [first, ...others] = left;
+    if (first === undefined) return known;
+    if (last !== undefined) {
+      // A log on servers is away for seconds when one of them dies.
+      await context.clock.sleep(last.outcome === 'overloaded' ? last.retryAfterMs : limits.importRetryMs, context.signal);
+      context.signal.throwIfAborted();
+    }
+    const answers = await context.commands.sendAll(userId, [first, ...others]);
+    left = left.filter(({ command }, at) => {
+      const answer = answers[at]!;
+      if (answer.outcome === 'accepted') known += answer.repeated ? 1 : 0;
+      else if (answer.outcome !== 'rejected') return (last = answer);
+      // Forgotten by the actor, days later, but there: the same as repeated.
+      else if (command.type === 'RegisterUser' && answer.rejection === 'handle-taken') known++;
+      else throw refused(answer.rejection);
+      return false;
+    });
   }
-  if (answer?.outcome === 'unavailable' && answer.reason === 'log-unavailable') {
+  if (left.length === 0) return known;
+  if (last?.outcome === 'unavailable' && last.reason === 'log-unavailable') {
     throw new JobFailed(
       'LOG_UNAVAILABLE',
       'the event log takes no more events: is its disk full, or are most of its servers away? Cure that and import again; it goes on where it was',
@@ -197,7 +211,7 @@ async function deliver(
   }
   throw new JobFailed(
     'NO_ANSWER',
-    `a command found no answer (${answer?.outcome}) in ${limits.importTriesMax} tries: import again; it goes on where it was`,
+    `a command found no answer (${last?.outcome}) in ${limits.importTriesMax} tries: import again; it goes on where it was`,
   );
 }
 

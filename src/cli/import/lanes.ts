@@ -1,3 +1,5 @@
+import type { NonEmpty } from '../../events/event-log.ts';
+
 export interface LaneOptions<T, K> {
   /** Items with the same key are begun in their order. */
   readonly keyOf: (item: T) => K;
@@ -8,7 +10,8 @@ export interface LaneOptions<T, K> {
   /** Items read ahead of their turn, in search of keys that are free; a whole batch may go beyond it. */
   readonly aheadMax: number;
   readonly signal: AbortSignal;
-  readonly work: (item: T) => Promise<void>;
+  /** Works on items with the same key, in their order. */
+  readonly work: (items: NonEmpty<T>) => Promise<void>;
 }
 
 interface Lane<T, K> {
@@ -60,21 +63,19 @@ export async function forEachInLanes<T, K>(batches: AsyncIterable<readonly T[]>,
       lane.running = Math.min(togetherMax, inFlightMax - running, lane.items.length - lane.next);
       waiting -= lane.running;
       running += lane.running;
-      for (let left = lane.running; left > 0; left--) {
-        work(taken(lane)).then(
-          () => ended(lane),
-          (cause: unknown) => {
-            failed ??= { cause };
-            ended(lane);
-          },
-        );
-      }
+      work(taken(lane, lane.running)).then(
+        () => ended(lane),
+        (cause: unknown) => {
+          failed ??= { cause };
+          ended(lane);
+        },
+      );
     }
   };
 
   const ended = (lane: Lane<T, K>): void => {
-    running--;
-    if (--lane.running > 0) return;
+    running -= lane.running;
+    lane.running = 0;
     if (lane.next < lane.items.length) free.add(lane);
     else lanes.delete(lane.key);
     // What ends together makes room for bunches that are as large.
@@ -108,13 +109,14 @@ export async function forEachInLanes<T, K>(batches: AsyncIterable<readonly T[]>,
   signal.throwIfAborted();
 }
 
-function taken<T, K>(lane: Lane<T, K>): T {
-  const item = lane.items[lane.next++]!;
+function taken<T, K>(lane: Lane<T, K>, count: number): NonEmpty<T> {
+  const items = lane.items.slice(lane.next, lane.next + count) as unknown as NonEmpty<T>;
+  lane.next += count;
   if (lane.next > doneMax && lane.next * 2 > lane.items.length) {
     lane.items = lane.items.slice(lane.next);
     lane.next = 0;
   }
-  return item;
+  return items;
 }
 
 /**

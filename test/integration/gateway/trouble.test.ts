@@ -15,6 +15,7 @@ let noSessions = false;
 beforeAll(async () => {
   system = await startSystem({
     commands: (real) => ({
+      ...real,
       send: async (...args) => {
         const sent = await real.send(...args);
         return answered ? { ...sent, answer: answered } : sent;

@@ -51,7 +51,7 @@ export async function startNode(options: { limits?: Partial<ActorHostLimits>; be
       deadline: own.deadline ?? deadlineIn(clock, 10_000),
       command,
     };
-    const reply = await ask(userId, commandMessage(envelope));
+    const reply = await ask(userId, commandMessage([envelope], 1));
     if (reply.type !== 'Answer') throw new Error(`refused: ${JSON.stringify(reply.body)}`);
     return reply.body as Answer;
   }

@@ -1,18 +1,21 @@
 import { describe, expect, test } from 'vitest';
+import type { Wanted } from '../../../src/actors/command-client.ts';
 import type { Answer, CommandEnvelope } from '../../../src/actors/commands.ts';
-import { answerMessage, refusalMessage } from '../../../src/actors/envelope.ts';
+import { answerMessage, commandFormats, readCommandMessage, refusalMessage } from '../../../src/actors/envelope.ts';
+import type { CommandFormats } from '../../../src/actors/envelope.ts';
 import { CommandRefused, createCommandClient } from '../../../src/actors/transport-command-client.ts';
 import type { CommandId } from '../../../src/events/ids.ts';
 import { silentLogger } from '../../../src/logger.ts';
 import { limits } from '../../../src/limits.ts';
 import { seededRandom } from '../../../src/random.ts';
-import { NoResponders, RequestTimeout, TransportClosed } from '../../../src/transport/transport.ts';
+import { MessageTooLarge, NoResponders, RequestTimeout, TransportClosed } from '../../../src/transport/transport.ts';
 import type { Message, Transport } from '../../../src/transport/transport.ts';
 import { createSimulatedClock } from '../../simulation/simulated-clock.ts';
 import { fixedMembership } from '../../support/fixed-membership.ts';
 import { ann, bob } from './given.ts';
 
 const followBob = { type: 'FollowUser', followeeId: bob } as const;
+const logId = 'x';
 const accepted = { outcome: 'accepted', position: { logId: 'x', commit: 1, index: 0 }, repeated: false } as Answer;
 const rejected: Answer = { outcome: 'rejected', rejection: 'handle-taken' };
 const overloaded: Answer = { outcome: 'overloaded', retryAfterMs: 300 };
@@ -31,8 +34,9 @@ async function send(outcomes: readonly Outcome[], options: { commandId?: Command
   const tries: { at: number; timeoutMs: number; envelope: CommandEnvelope }[] = [];
   const request: Transport['request'] = async (_subject, message, { timeoutMs }) => {
     const outcome = outcomes[Math.min(tries.length, outcomes.length - 1)]!;
-    tries.push({ at: clock.now() - begunAt, timeoutMs, envelope: message.body as CommandEnvelope });
-    if ('outcome' in outcome) return answerMessage(outcome);
+    const envelopes = readCommandMessage(message) as readonly CommandEnvelope[];
+    tries.push({ at: clock.now() - begunAt, timeoutMs, envelope: envelopes[0]! });
+    if ('outcome' in outcome) return answerMessage([outcome], message.format);
     if ('type' in outcome) return outcome;
     await clock.sleep(Math.min(outcome.after, timeoutMs));
     throw outcome.error;
@@ -57,6 +61,76 @@ async function send(outcomes: readonly Outcome[], options: { commandId?: Command
 test('one try is enough when the answer is certain', async () => {
   expect(await send([accepted])).toMatchObject({ answer: accepted, tookMs: 0, tries: [{ timeoutMs: 5_000 }] });
   expect(await send([rejected])).toMatchObject({ answer: rejected, tookMs: 0 });
+});
+
+describe('several commands of one user', () => {
+  const wanted = (name: string): Wanted => ({ commandId: name as CommandId, clientChose: false, command: followBob });
+
+  /** Over a network that answers so, a message at a time; `asked` has the ids of each. */
+  async function sendAll(
+    names: string,
+    network: (names: string, tries: number) => readonly Answer[] | Error | Message,
+    formats: CommandFormats = commandFormats,
+  ) {
+    const clock = createSimulatedClock();
+    const asked: string[] = [];
+    const request: Transport['request'] = async (_subject, message) => {
+      const ids = (readCommandMessage(message) as readonly CommandEnvelope[]).map(({ commandId }) => commandId).join('');
+      const outcome = network(ids, asked.push(ids));
+      if (outcome instanceof Error) throw outcome;
+      return 'type' in outcome ? outcome : answerMessage(outcome, message.format);
+    };
+    const ports = { space: 's', membership: fixedMembership(clock), clock, random: seededRandom(1), logger: silentLogger, formats };
+    const client = createCommandClient({ ...ports, transport: { request } as Transport });
+    const [first, ...others] = [...names].map(wanted);
+    let result: unknown;
+    void client.sendAll(ann, [first!, ...others]).then(
+      (answers) => (result = answers),
+      (error: unknown) => (result = error),
+    );
+    await clock.runUntil(() => result !== undefined, 60_000);
+    return { result, asked };
+  }
+  const allAccepted = (names: string) =>
+    [...names].map((_name, n) => ({ ...accepted, position: { logId, commit: n, index: 0 } }) as Answer);
+
+  test('travel in one message, and each has its own answer', async () => {
+    const { result, asked } = await sendAll('abc', allAccepted);
+    expect(asked).toEqual(['abc']);
+    expect(result).toEqual(allAccepted('abc'));
+  });
+
+  test('are told what is certain, and those that found no answer are sent again, alone', async () => {
+    const { result, asked } = await sendAll('abcd', (names, tries) =>
+      tries === 1 ? [accepted, rejected, overloaded, { outcome: 'unknown' }] : allAccepted(names),
+    );
+    expect(asked.toSorted()).toEqual(['abcd', 'c', 'd']);
+    expect(result).toMatchObject([accepted, rejected, { outcome: 'accepted' }, { outcome: 'accepted' }]);
+  });
+
+  test('are all asked about again when their message is lost, and a rejection holds only when no lost one can still be carried out', async () => {
+    const { result, asked } = await sendAll('ab', (names, tries) => {
+      if (tries === 1) return new TransportClosed('closed');
+      return names === 'a' ? [rejected] : [accepted];
+    });
+    expect(result).toEqual([rejected, accepted]);
+    expect(asked.filter((names) => names === 'a').length).toBeGreaterThan(1);
+    expect(asked.filter((names) => names === 'b')).toHaveLength(1);
+  });
+
+  test.each<[string, Parameters<typeof sendAll>[1], CommandFormats | undefined]>([
+    ['some node reads only one in a message', allAccepted, { 1: commandFormats[1]! }],
+    ['the wire does not take so many', (names) => (names.length > 1 ? new MessageTooLarge('too large') : allAccepted(names)), undefined],
+  ])('go one by one where %s', async (_where, network, formats) => {
+    const { result, asked } = await sendAll('abc', network, formats);
+    expect(asked.filter((names) => names.length === 1)).toEqual(['a', 'b', 'c']);
+    expect(result).toEqual([...'abc'].flatMap(allAccepted));
+  });
+
+  test('with fewer answers than there were commands are a bug of ours', async () => {
+    const { result } = await sendAll('ab', () => [accepted]);
+    expect(result).toBeInstanceOf(CommandRefused);
+  });
 });
 
 test('an id that the client chose goes along, and is marked as such', async () => {

@@ -11,6 +11,7 @@ import {
 import type { Answer, Command } from '../../../src/actors/commands.ts';
 import { fingerprintOf } from '../../../src/actors/fingerprint.ts';
 import type { CommandId } from '../../../src/events/ids.ts';
+import { limits } from '../../../src/limits.ts';
 import { ann, bob, post1, post2, registerAnn } from './given.ts';
 
 const inReplyTo = { postId: post2, authorId: bob };
@@ -33,7 +34,18 @@ const envelope = (command: Command) => ({
 const sent = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
 
 test.each(commands)('a $type arrives as it was sent', (command) => {
-  expect(readCommandMessage(sent(commandMessage(envelope(command))))).toEqual(envelope(command));
+  expect(readCommandMessage(sent(commandMessage([envelope(command)], 1)))).toEqual([envelope(command)]);
+});
+
+test('in format 2 several of one user arrive together, in their order', () => {
+  const [first, ...others] = commands.map((command, n) => ({ ...envelope(command), commandId: `c${n}` as CommandId }));
+  const message = sent(commandMessage([first!, ...others], 2));
+  expect(readCommandMessage(message)).toEqual([first, ...others]);
+  const body = message.body as { commands: unknown[] };
+  for (const spoilt of [[], 'x', [...body.commands, { command: null }], Array(limits.commandsTogetherMax + 1).fill(body.commands[1])]) {
+    expect(readCommandMessage({ ...message, body: { ...body, commands: spoilt } })).toBe('malformed');
+  }
+  expect(readCommandMessage({ ...message, body: { ...body, userId: 'x' } })).toBe('malformed');
 });
 
 describe('an envelope is malformed', () => {
@@ -80,12 +92,14 @@ test.each<Answer>([
   { outcome: 'unavailable', reason: 'stopping' },
   { outcome: 'unknown' },
 ])('an answer arrives: $outcome', (answer) => {
-  expect(readAnswerMessage(sent(answerMessage(answer)))).toEqual(answer);
+  expect(readAnswerMessage(sent(answerMessage([answer], 1)))).toEqual([answer]);
+  expect(readAnswerMessage(sent(answerMessage([answer, answer], 2)))).toEqual([answer, answer]);
 });
 
 test('an answer that nobody knows is malformed', () => {
   for (const body of [null, 'x', {}, { outcome: 'perhaps' }, { outcome: 'rejected', rejection: 'too-late' }, { outcome: 'accepted' }]) {
     expect(readAnswerMessage({ type: 'Answer', format: 1, body })).toBe('malformed');
+    expect(readAnswerMessage({ type: 'Answer', format: 2, body: [body] })).toBe('malformed');
   }
 });
 

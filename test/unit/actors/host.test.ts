@@ -150,19 +150,14 @@ describe('messages that a node does not understand are refused, counted and logg
     const node = await startNode();
     const ann = node.userOf('ann');
     const command: Command = { type: 'RegisterUser', handle: parseHandle('ann')!, name: 'Ann', passwordHash: '$' };
-    const message = commandMessage({
-      userId: ann,
-      commandId: 'c1' as CommandId,
-      clientChose: true,
-      deadline: deadlineIn(node.clock, 1_000),
-      command,
-    });
+    const deadline = deadlineIn(node.clock, 1_000);
+    const message = commandMessage([{ userId: ann, commandId: 'c1' as CommandId, clientChose: true, deadline, command }], 1);
     return { node, ann, message, body: message.body as Record<string, unknown>, command };
   };
 
   test.each([
     ['of another type', 'unknown-type', (m: Awaited<ReturnType<typeof good>>) => ({ ...m.message, type: 'Wish' })],
-    ['of a newer format', 'newer-format', (m: Awaited<ReturnType<typeof good>>) => ({ ...m.message, format: 2 })],
+    ['of a newer format', 'newer-format', (m: Awaited<ReturnType<typeof good>>) => ({ ...m.message, format: 3 })],
     ['without a body', 'malformed', (m: Awaited<ReturnType<typeof good>>) => ({ ...m.message, body: null })],
     [
       'with an unknown command',

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { readCommandMessage } from '../../../src/actors/envelope.ts';
 import type { CommandEnvelope } from '../../../src/actors/commands.ts';
 import type { Deadline } from '../../../src/actors/deadline.ts';
 import { createRoutes } from '../../../src/actors/routes.ts';
@@ -21,7 +22,8 @@ function setUp(answer: () => Promise<Message> = () => Promise.resolve(reply)) {
   const seen: { owner: Peer | undefined; alive: boolean } = { owner: { id: 'a', ahead: { monotonicMs: 0, wallMs: 0 } }, alive: true };
   let changed = () => {};
   const request: Transport['request'] = (subject, message) => {
-    asked.push({ subject, deadline: (message.body as CommandEnvelope).deadline });
+    const [envelope] = readCommandMessage(message) as readonly [CommandEnvelope];
+    asked.push({ subject, deadline: envelope.deadline });
     return answer();
   };
   const membership = {
@@ -34,7 +36,7 @@ function setUp(answer: () => Promise<Message> = () => Promise.resolve(reply)) {
     },
   };
   const routes = createRoutes({ transport: { request } as Transport, space: 's', clock, membership });
-  const ask = (shard = 3) => routes.ask(shard, wish, 1_000);
+  const ask = (shard = 3) => routes.ask(shard, [wish], 1_000);
   return { clock, asked, seen, ask, change: () => changed() };
 }
 

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { Command } from '../../../src/actors/commands.ts';
+import { commandMessage } from '../../../src/actors/envelope.ts';
 import { AppendOutcomeUnknown, LogUnavailable, WrongExpectedVersion } from '../../../src/events/event-log.ts';
 import type { EventLog } from '../../../src/events/event-log.ts';
 import { userStreamOf } from '../../../src/events/ids.ts';
-import type { UserId } from '../../../src/events/ids.ts';
+import type { CommandId, UserId } from '../../../src/events/ids.ts';
 import { createGate, startNode } from './actor-node.ts';
 import { bob, deadlineIn, post1, post2 } from './given.ts';
 
@@ -37,6 +38,41 @@ async function startCountingNode(
   const types = async () => (await node.commitsOf(ann)).flatMap(({ events }) => events.map(({ type }) => type));
   return { node, ann, appends, types };
 }
+
+describe('commands that come together', () => {
+  const envelopeOf = (node: Awaited<ReturnType<typeof startNode>>, userId: UserId) => (command: Command, n: number) => ({
+    userId,
+    commandId: `c${n}` as CommandId,
+    clientChose: false,
+    deadline: deadlineIn(node.clock, 10_000),
+    command,
+  });
+
+  test('in one message are appended together, and their answers go back together', async () => {
+    const { node, ann, appends, types } = await startCountingNode();
+    const [first, ...others] = [post(post1), followBob, post(post2)].map(envelopeOf(node, ann));
+    const reply = await node.ask(ann, commandMessage([first!, ...others], 2));
+    expect(appends).toEqual([3]);
+    expect(await types()).toEqual(['UserRegistered', 'PostCreated', 'UserFollowed', 'PostCreated']);
+    const commits = (await node.commitsOf(ann)).slice(1);
+    expect(reply).toMatchObject({ type: 'Answer', format: 2, body: commits.map(({ commit }) => ({ position: { commit } })) });
+  });
+
+  test('find room in the mailbox or are turned away, each for itself', async () => {
+    const node = await startNode({ limits: { mailboxSizeMax: 2 } });
+    const ann = await node.register('ann');
+    const [first, ...others] = [post(post1), followBob, post(post2)].map(envelopeOf(node, ann));
+    const reply = await node.ask(ann, commandMessage([first!, ...others], 2));
+    expect(reply.body).toMatchObject([{ outcome: 'accepted' }, { outcome: 'accepted' }, { outcome: 'overloaded' }]);
+    const counted = (await node.metrics.commands.get()).values.map(({ labels, value }) => [labels['command'], labels['outcome'], value]);
+    expect(counted).toEqual([
+      ['RegisterUser', 'accepted', 1],
+      ['CreatePost', 'accepted', 1],
+      ['FollowUser', 'accepted', 1],
+      ['CreatePost', 'overloaded', 1],
+    ]);
+  });
+});
 
 describe('commands that wait together', () => {
   test('are appended together when they are about different things, and each is answered with its own position', async () => {

@@ -19,9 +19,10 @@ async function importWhileAway(answersAway: number) {
   await writeFile(follows, 'follower\tfollowee\n1\t2\n');
   let left = answersAway;
   const commands = {
-    async send(_userId, _command, { commandId } = {}) {
-      if (left-- > 0) return { answer: away, commandId: commandId! };
-      return { answer: { outcome: 'accepted', position, repeated: false }, commandId: commandId! };
+    send: () => Promise.reject(new Error('an import sends together what belongs together')),
+    async sendAll(_userId, wanted) {
+      const answer: Answer = left-- > 0 ? away : { outcome: 'accepted', position, repeated: false };
+      return wanted.map(() => answer);
     },
   } satisfies CommandClient;
   const clock = { ...systemClock, sleep: async () => undefined };

@@ -1,11 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { CommandClient } from '../../../src/actors/command-client.ts';
+import type { CommandClient, Wanted } from '../../../src/actors/command-client.ts';
 import { commandMessage } from '../../../src/actors/envelope.ts';
 import type { Answer } from '../../../src/actors/commands.ts';
 import { importNetwork } from '../../../src/cli/import/import-network.ts';
-import { newCommandId, newPostId } from '../../../src/events/ids.ts';
+import { newPostId } from '../../../src/events/ids.ts';
 import { limits } from '../../../src/limits.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 import { startNode } from '../actors/actor-node.ts';
@@ -30,11 +30,13 @@ test('an import that was interrupted goes on days later, when actors have forgot
     const interrupted = new AbortController();
     let sent = 0;
     const commands: CommandClient = {
-      async send(userId, command, { commandId = newCommandId(node.random), clientChose = true } = {}) {
-        if (++sent === stopAfter) interrupted.abort(new Error('interrupted'));
-        const envelope = { userId, commandId, clientChose, deadline: deadlineIn(node.clock, 10_000), command };
-        const reply = await node.ask(userId, commandMessage(envelope));
-        return { answer: reply.body as Answer, commandId };
+      send: () => Promise.reject(new Error('an import sends together what belongs together')),
+      async sendAll(userId, [first, ...rest]) {
+        sent += 1 + rest.length;
+        if (sent >= stopAfter) interrupted.abort(new Error('interrupted'));
+        const envelopeOf = (wanted: Wanted) => ({ userId, deadline: deadlineIn(node.clock, 10_000), ...wanted });
+        const reply = await node.ask(userId, commandMessage([envelopeOf(first), ...rest.map(envelopeOf)], 2));
+        return reply.body as readonly Answer[];
       },
     };
     return importNetwork(

@@ -24,9 +24,11 @@ async function* inBatches(items: readonly Item[], size: number, read: (count: nu
 function heldWork() {
   const running = new Map<number, { end: () => void; fail: (cause: Error) => void }>();
   const begun: number[] = [];
-  const work = ({ number }: Item): Promise<void> =>
+  /** Held under the number of its first item. */
+  const work = (items: readonly Item[]): Promise<void> =>
     new Promise((resolve, reject) => {
-      begun.push(number);
+      begun.push(...items.map(({ number }) => number));
+      const { number } = items[0]!;
       const leave = () => running.delete(number);
       running.set(number, { end: () => (leave(), resolve()), fail: (cause) => (leave(), reject(cause)) });
     });
@@ -53,20 +55,18 @@ describe('forEachInLanes', () => {
           const done: Item[] = [];
           const begun: Item[] = [];
           const atWork = new Set<Item>();
-          /** Users whose bunch is complete: some of it has ended. */
-          const closed = new Set<string>();
           let read = 0;
-          const work = async (item: Item): Promise<void> => {
-            expect(closed.has(item.user)).toBe(false);
-            atWork.add(item);
-            begun.push(item);
+          const work = async (bunch: readonly Item[]): Promise<void> => {
+            const [{ user }] = bunch as [Item];
+            expect(bunch.every((item) => item.user === user)).toBe(true);
+            expect(bunch.length).toBeLessThanOrEqual(bounds.togetherMax);
+            expect([...atWork].some((item) => item.user === user)).toBe(false);
+            for (const item of bunch) atWork.add(item);
+            begun.push(...bunch);
             expect(atWork.size).toBeLessThanOrEqual(bounds.inFlightMax);
-            expect([...atWork].filter(({ user }) => user === item.user).length).toBeLessThanOrEqual(bounds.togetherMax);
             await scheduler.schedule(Promise.resolve());
-            atWork.delete(item);
-            if ([...atWork].some(({ user }) => user === item.user)) closed.add(item.user);
-            else closed.delete(item.user);
-            done.push(item);
+            for (const item of bunch) atWork.delete(item);
+            done.push(...bunch);
           };
           const readMore = (count: number): void => {
             // What is read and not done is at work or waits; the batch that comes now is the only one beyond the bound.
@@ -109,7 +109,7 @@ describe('forEachInLanes', () => {
     expect(begun.toSorted()).toEqual([0, 1, 2, 3, 4, 5, 6]);
   });
 
-  it('begins what belongs together at once, and the next bunch when all of it has ended', async () => {
+  it('hands over together what belongs together, and the next bunch when it has ended', async () => {
     const { work, running, begun } = heldWork();
     const finished = forEachInLanes(inBatches(itemsOf('abbbbb'), 6), {
       keyOf: userOf,
@@ -121,11 +121,10 @@ describe('forEachInLanes', () => {
     });
     await turn();
     expect(begun).toEqual([1, 2, 3, 0]);
-    running.get(1)!.end();
-    running.get(3)!.end();
+    running.get(0)!.end();
     await turn();
     expect(begun).toHaveLength(4);
-    running.get(2)!.end();
+    running.get(1)!.end();
     await turn();
     expect(begun).toEqual([1, 2, 3, 0, 4, 5]);
     for (const { end } of [...running.values()]) end();
