@@ -120,7 +120,13 @@ async function start(config: Config, options: NodeOptions, stack: ShutdownStack)
     target &&
     (await openReadSide(
       await target,
-      { ...ports, ...options, nodeId: id, onApplied: (events) => meters.count('eventsProjected', events) },
+      {
+        ...ports,
+        ...options,
+        nodeId: id,
+        onApplied: (events) => meters.count('eventsProjected', events),
+        isCutOff: () => membership.isCutOff(),
+      },
       stack,
     ));
   if (has('actors')) actors = await startActors();

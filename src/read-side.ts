@@ -46,6 +46,8 @@ export interface ReadSidePorts {
   readonly metrics: Metrics;
   /** Told how many events a projection has just applied. */
   readonly onApplied: (events: number) => void;
+  /** This node does not hear the others just now. */
+  readonly isCutOff: () => boolean;
   /** Called when the database is up to date and before anybody is served. */
   readonly beforeServing?: (database: Database) => Promise<void>;
 }

@@ -21,7 +21,7 @@ export interface LeaseReport {
 }
 
 export interface Lease {
-  /** Aborts when somebody else has it. */
+  /** Aborts when somebody else has it, or should. */
   readonly lost: AbortSignal;
   /** Tells the report now, instead of with the next renewal. */
   report(): Promise<void>;
@@ -38,11 +38,14 @@ export interface LeaseOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   describe(): LeaseReport;
+  /** Others are not heard: then the log is not either, and whoever hears it shall have the lease. */
+  isCutOff(): boolean;
 }
 
 /** One try: the lease, renewed until it is lost or released, or undefined while it is not for us. @throws {DatabaseUnavailable} */
 export async function acquireLease(options: LeaseOptions): Promise<Lease | undefined> {
-  const { database, projection, nodeId, clock, logger } = options;
+  const { database, projection, nodeId, clock, logger, isCutOff } = options;
+  if (isCutOff()) return undefined;
   const before = await takeOver(options);
   if (before === 'held') return undefined;
   if (before !== undefined && before !== nodeId) {
@@ -72,7 +75,12 @@ export async function acquireLease(options: LeaseOptions): Promise<Lease | undef
     const over = AbortSignal.any([lost.signal, released.signal]);
     while (!over.aborted) {
       await clock.sleep(limits.leaseRenewMs, over);
-      if (!over.aborted) await tryToRenew();
+      if (over.aborted) return;
+      if (!isCutOff()) await tryToRenew();
+      else {
+        logger.warn({}, 'this node is cut off, and leaves this projection to others');
+        lost.abort();
+      }
     }
   }
   const keeping = keep();

@@ -54,6 +54,8 @@ export interface ProjectionOptions {
   readonly caughtUp?: CaughtUp;
   /** Told how many events each batch applied, for the reports of this node. */
   readonly onApplied?: (events: number) => void;
+  /** This node does not hear the others just now. */
+  readonly isCutOff?: () => boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -62,7 +64,7 @@ export interface ProjectionOptions {
  * @throws {DatabaseOfAnotherLog} @throws {ProjectionOutdated} @throws {DatabaseUnavailable} when it cannot even begin.
  */
 export async function startProjection(options: ProjectionOptions): Promise<RunningProjection> {
-  const { projection, nodeId, log, database, clock, metrics, caughtUp } = options;
+  const { projection, nodeId, log, database, clock, metrics, caughtUp, isCutOff = () => false } = options;
   const logger = options.logger.child({ projection: projection.name });
   const stopping = new AbortController();
   const signal = options.signal ? AbortSignal.any([stopping.signal, options.signal]) : stopping.signal;
@@ -76,7 +78,7 @@ export async function startProjection(options: ProjectionOptions): Promise<Runni
   const describe = (): LeaseReport => ({ eventsPerSecond: rate.perSecond(), stoppedBy });
   const claimRows = () => claim(database, projection, log.id, nodeId);
   const acquire = () =>
-    acquireLease({ database, projection: projection.name, version: projection.version, nodeId, clock, logger, describe });
+    acquireLease({ database, projection: projection.name, version: projection.version, nodeId, clock, logger, describe, isCutOff });
 
   const standsAt = (place: string | null) => {
     position = positionOrNull(log.id, place);

@@ -193,6 +193,37 @@ describe(`a cluster loses nothing (STARLING_SEED=${seed})`, () => {
     },
   );
 
+  test('a network cut between the projection node that is active and NATS', { timeout: 180_000 }, async () => {
+    const { cluster, load } = running;
+    const [host, port] = cluster.natsUrls[0]!.replace('nats://', '').split(':') as [string, string];
+    const proxy = await startCuttableProxy({ host, port: Number(port) });
+    const node = launchStarling(['start', '--roles', 'projections'], { ...cluster.env, NATS_URL: `nats://127.0.0.1:${proxy.port}` });
+    try {
+      await eventually(() => node.output().includes('is ready'), 'the node has joined', 60_000);
+      const others = ['projections-1', 'projections-2'].map((name) => ({ name, before: cluster.pidOf(name) }));
+      for (const { name } of others) await cluster.kill(name);
+      await eventually(() => node.output().split('took the projection over').length > 2, 'it has taken both projections', 30_000);
+      for (const { name, before } of others) await cluster.restarted(name, before);
+      const { waitedMs } = await survive(
+        'network cut of the active projection node for 15 s',
+        async () => {
+          proxy.cut('both');
+          const until = performance.now() + 15_000;
+          const before = load.answered();
+          await eventually(() => performance.now() > until && load.answered() > before + 100, 'another one takes over', 60_000);
+          proxy.heal();
+        },
+        4_000,
+      );
+      expect(waitedMs).toBeLessThan(nodeAwayMsMax);
+    } finally {
+      proxy.heal();
+      node.child.kill('SIGTERM');
+      await node.ended;
+      await proxy.close();
+    }
+  });
+
   test('a node joins and one leaves, every few seconds for a minute', { timeout: 240_000 }, async () => {
     const { cluster } = running;
     const { waitedMs } = await survive('nodes join and leave for a minute', async () => {

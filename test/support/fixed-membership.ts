@@ -15,6 +15,7 @@ export function fixedMembership(clock: Clock, nodeId = 'only'): Membership {
       return serves ? { id: nodeId, ahead: { monotonicMs: 0, wallMs: wallMs - monotonicMs } } : undefined;
     },
     owns: () => serves,
+    isCutOff: () => false,
     isAnswering: () => true,
     understood: () => ({ events: 1, messages: newestFormat(commandFormats) }),
     onChange: () => () => {},

@@ -25,6 +25,8 @@ export interface Membership {
   ownerOf(shard: number): Peer | undefined;
   /** Shall this node serve the shard now? */
   owns(shard: number): boolean;
+  /** This node does not hear itself, and so nobody else. */
+  isCutOff(): boolean;
   /** It is there, and says that it hears what it is asked. */
   isAnswering(nodeId: string): boolean;
   /** What every node of the cluster can read; the oldest of all while this node may not have heard from everybody. */

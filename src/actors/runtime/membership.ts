@@ -205,6 +205,7 @@ export async function startMembership(ports: MembershipPorts): Promise<Membershi
     members: () => [view(mine(), clock.monotonicMs()), ...[...others.values()].map(({ heartbeat, heardAt }) => view(heartbeat, heardAt))],
     ownerOf: (shard) => owners[shard],
     owns: (shard) => owners[shard] === myself && !isDeaf(),
+    isCutOff: isDeaf,
     isAnswering: (id) => id === node.id || others.get(id)?.heartbeat.deaf === false,
     understood() {
       if (isDeaf() || clock.monotonicMs() - hearingSince < limits.memberSilentMs) return oldest;

@@ -42,8 +42,8 @@ function stoppedAfterItsLease(database: Database) {
   return { own, goOn };
 }
 
-async function start(projection: Projection, log: EventLog, database: Database, nodeId = newNodeId()) {
-  const running = await startProjection({ ...common, projection, nodeId, log, database });
+async function start(projection: Projection, log: EventLog, database: Database, nodeId = newNodeId(), isCutOff = () => false) {
+  const running = await startProjection({ ...common, projection, nodeId, log, database, isCutOff });
   postgres.cleanUp(() => running.stop());
   return running;
 }
@@ -56,7 +56,7 @@ test('a node that only runs jobs takes rows of another version, since the cure o
   await (await start({ ...networkProjection, version: 99 }, writer.log, database)).stop();
   const stack = createShutdownStack(silentLogger);
   postgres.cleanUp(() => stack.stop());
-  const ports = { ...common, nodeId: newNodeId(), log: writer.log, onApplied: () => undefined };
+  const ports = { ...common, nodeId: newNodeId(), log: writer.log, onApplied: () => undefined, isCutOff: () => false };
   expect((await openReadSide(target, { ...ports, roles: [] }, stack)).projections).toEqual([]);
   await expect(openReadSide(target, { ...ports, roles: ['projections'] }, stack)).rejects.toMatchObject({ code: 'PROJECTION_OUTDATED' });
 });
@@ -94,6 +94,24 @@ test('a node that was stopped after it had taken the lease does not fence the on
   await eventually(async () => (await stopped.status()).standingBy, 'the one that was stopped stands by');
   expect(await epoch()).toEqual(before);
   expect(await statusOf(database, writer.log)).toMatchObject({ heldBy: 'leading', position: { commit: 1 } });
+});
+
+test('a node that does not hear the others leaves its projections to one that does, and takes none', async () => {
+  const writer = createWriter();
+  const database = await postgres.createDatabase();
+  let cutOff = false;
+  const first = await start(networkProjection, writer.log, database, 'first', () => cutOff);
+  const second = await start(networkProjection, writer.log, database, 'second');
+  await eventually(async () => (await second.status()).standingBy, 'the second one stands by');
+  cutOff = true;
+  await eventually(async () => (await statusOf(database, writer.log)).heldBy === 'second', 'the second one takes over');
+  await writer.register(1);
+  await eventually(async () => (await statusOf(database, writer.log)).position?.commit === 1, 'it applies what comes');
+  await second.stop();
+  await writer.post(1, 1);
+  expect((await first.status()).standingBy).toBe(true);
+  cutOff = false;
+  await eventually(async () => (await first.status()).position?.commit === 2, 'the first one goes on when it hears again');
 });
 
 test('an event that cannot be decoded is named to all nodes, also where the lag has to be counted in the log', async () => {
