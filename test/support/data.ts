@@ -9,10 +9,5 @@ export function testData(folder: string, generatedUsers = 1_000): Promise<Input>
   return findInput({ data: undefined, generatedUsers, folder, generate: false });
 }
 
-/** A generated network even where the real one is there: for tests that need a small one. */
-export function smallTestData(folder: string, generatedUsers = 200): Promise<Input> {
-  return findInput({ data: undefined, generatedUsers, folder, generate: true });
-}
-
 export { readTexts };
 export type { Input };

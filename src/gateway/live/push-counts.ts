@@ -23,5 +23,3 @@ export function createPushCounts(options: { metrics: Metrics; meters?: Pick<Mete
     },
   };
 }
-
-export type PushCounts = ReturnType<typeof createPushCounts>;
