@@ -34,6 +34,7 @@ export class DataDirectoryError extends Error {
 export async function openDataDirectory(path: string, options: { readonly forRestore?: boolean } = {}): Promise<DataDirectory> {
   const directory = resolve(path);
   await makeDirectory(directory).catch((cause: unknown) => refuse(directory, cause));
+  await leaveOthersAlone(directory).catch((cause: unknown) => refuse(directory, cause));
   const lock = await lockDirectory(directory).catch((cause: unknown) => refuse(directory, cause));
   try {
     await checkRestore(directory, options.forRestore ?? false).catch((cause: unknown) => refuse(directory, cause));
@@ -78,6 +79,19 @@ export async function controlSocketOf(path: string): Promise<string> {
   return join(await folderForSocket(resolve(path), 'control.sock'), 'control.sock');
 }
 
+/** A folder of somebody else does not even get a lock file. Where there is one, whoever holds it may be making the directory right now. */
+async function leaveOthersAlone(directory: string): Promise<void> {
+  const names = await readdir(directory);
+  const isOurs = (name: string) => name === 'version' || name === unfinishedRestore || name.startsWith('lock.');
+  if (!names.some(isOurs) && !names.every(isNothing)) throw notOurs(directory);
+}
+
+function notOurs(directory: string): DataDirectoryError {
+  return new DataDirectoryError(
+    `${directory} is neither empty nor a data directory of Starling (it has no file "version"): choose another one with --data`,
+  );
+}
+
 /** Stands in the directory while a restore fills it. */
 export const unfinishedRestore = 'restore.unfinished';
 
@@ -107,11 +121,7 @@ async function checkFormat(directory: string): Promise<boolean> {
     throw cause;
   });
   if (text === undefined) {
-    if (!(await readdir(directory)).every(isNothing)) {
-      throw new DataDirectoryError(
-        `${directory} is neither empty nor a data directory of Starling (it has no file "version"): choose another one with --data`,
-      );
-    }
+    if (!(await readdir(directory)).every(isNothing)) throw notOurs(directory);
     await writeVersion(directory, file);
     return true;
   }
@@ -156,5 +166,5 @@ function refuse(directory: string, cause: unknown): never {
     ELOOP: 'its symbolic links go round in a circle',
   }[code ?? ''];
   if (reason === undefined) throw cause;
-  throw new DataDirectoryError(`the data directory ${directory} cannot be used: ${reason}, or choose another one with --data`, { cause });
+  throw new DataDirectoryError(`the data directory ${directory} cannot be used: ${reason}. Another one is chosen with --data`, { cause });
 }

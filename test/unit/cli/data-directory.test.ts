@@ -54,6 +54,14 @@ describe('openDataDirectory', () => {
     expect(await holderOf(path)).toBeUndefined();
   });
 
+  it('leaves nothing in a folder of somebody else', async () => {
+    const path = await tempDir();
+    await writeFile(join(path, 'letter.txt'), 'x');
+    for (const forRestore of [false, true])
+      await expect(openDataDirectory(path, { forRestore })).rejects.toThrow(/neither empty nor a data directory of Starling/);
+    expect(await readdir(path)).toEqual(['letter.txt']);
+  });
+
   it('says so when it is a file, or goes round in a circle', async () => {
     const path = await tempDir();
     await writeFile(join(path, 'file'), '');
