@@ -1,7 +1,7 @@
 import { connect } from 'nats';
 import type { NatsConnection } from 'nats';
 import { freePorts } from '../../src/cli/cluster/free-ports.ts';
-import { openCuttableLink } from './cuttable-link.ts';
+import { startCuttableProxy } from './cuttable-proxy.ts';
 import { startNatsServer } from './nats-server.ts';
 import type { NatsServer } from './nats-server.ts';
 import { eventually } from './wait-for.ts';
@@ -27,7 +27,9 @@ export async function startNatsCluster(size = 3, { cuttable = false } = {}): Pro
   const [ports, monitors] = [await freePorts(size), await freePorts(size)];
   // Where servers are to be cut off, they call each other through links, and nowhere else: what they tell each other of themselves leads nowhere.
   const pairs = ports.flatMap((_, from) => ports.map((port, to) => ({ from, to, port }))).filter(({ from, to }) => cuttable && from !== to);
-  const links = await Promise.all(pairs.map(async ({ from, to, port }) => ({ from, to, link: await openCuttableLink(port) })));
+  const links = await Promise.all(
+    pairs.map(async ({ from, to, port }) => ({ from, to, link: await startCuttableProxy({ host: '127.0.0.1', port }) })),
+  );
   const servers = await Promise.all(
     ports.map((port, index) => {
       const called = cuttable ? links.filter(({ from }) => from === index).map(({ link }) => link.port) : ports;
@@ -68,7 +70,7 @@ export async function startNatsCluster(size = 3, { cuttable = false } = {}): Pro
       client,
       remove,
       isolate(server) {
-        for (const { from, to, link } of links) if (from === server || to === server) link.cut();
+        for (const { from, to, link } of links) if (from === server || to === server) link.cut('both');
       },
       heal() {
         for (const { link } of links) link.heal();
