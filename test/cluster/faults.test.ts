@@ -57,7 +57,13 @@ async function survive(name: string, harm: () => Promise<unknown>, forMs = 6_000
   await harm();
   const before = load.answered();
   const over = performance.now() + forMs;
-  await eventually(() => performance.now() > over && load.answered() > before + 20, `the load goes on after: ${name}`, 60_000);
+  await eventually(() => performance.now() > over && load.answered() > before + 20, `the load goes on after: ${name}`, 60_000).catch(
+    (cause: unknown) => {
+      // What cannot be seen any more when the cluster is gone: does the log stand still for everybody, and what do the nodes say?
+      console.log(`a bare publisher waited ${Math.round(bare.longestWaitMs())} ms\n${running.cluster.output().slice(-20_000)}`);
+      throw cause;
+    },
+  );
   const waitedMs = load.longestWaitMs();
   const bareMs = bare.longestWaitMs();
   away.push(`  ${name}: ${Math.round(waitedMs)} ms (a bare publisher: ${Math.round(bareMs)} ms)`);
