@@ -72,3 +72,14 @@ export const settings = {
   eventStoreDb: { environment: 'EVENTSTOREDB_URL', placeholder: 'URL', says: 'EventStoreDB, as esdb://HOST:2113?tls=false' },
 } as const satisfies Record<string, Setting>;
 export type SettingName = keyof typeof settings;
+
+/** Servers that a system may stand on, and how they are told who asks. */
+export const serverSettings = [
+  'database',
+  'nats',
+  'natsNkey',
+  'natsCa',
+  'natsCert',
+  'natsKey',
+  'eventStoreDb',
+] as const satisfies readonly SettingName[];

@@ -1,5 +1,5 @@
 import { readConfig } from '../config.ts';
-import { settings } from '../settings.ts';
+import { logEngines, serverSettings, settings } from '../settings.ts';
 import type { Arguments, CommandSpec } from './arguments.ts';
 import type { CommandContext } from './command-line.ts';
 import { runUntilStopped } from './run-until-stopped.ts';
@@ -8,13 +8,15 @@ export const spec: CommandSpec = {
   name: 'actors',
   summary: 'Join one more actor node to a running cluster.',
   settings: ['data', 'log', 'space', 'logLevel', 'label'],
-  notes: [
-    'Environment:',
-    `  ${settings.nats.environment}          ${settings.nats.says} (needed)`,
-    `  ${settings.eventStoreDb.environment}  ${settings.eventStoreDb.says}, with --log eventstoredb`,
-    'The event log is jetstream unless --log or STARLING_LOG says otherwise. Without --data it keeps nothing on this machine.',
-    'Ctrl-C or SIGTERM: hand the shards over, finish what waits, then stop.',
-  ],
+  meanings: {
+    data: 'data directory (default: a temporary one, since nothing has to be kept on this machine)',
+    log: `event log: ${logEngines.slice(1).join(', ')} (default jetstream)`,
+    space: 'keeps systems apart that share servers (default "starling")',
+    nats: `${settings.nats.says} (needed)`,
+    eventStoreDb: `${settings.eventStoreDb.says}, with --log eventstoredb`,
+  },
+  environment: serverSettings.filter((name) => name !== 'database'),
+  notes: ['Ctrl-C or SIGTERM: hand the shards over, finish what waits, then stop.'],
 };
 
 export async function run(given: Arguments, context: CommandContext): Promise<number> {

@@ -11,6 +11,10 @@ export interface CommandSpec {
   readonly options?: Readonly<Record<string, OptionSpec>>;
   /** Settings of `settings.ts` that it takes as flags as well. */
   readonly settings?: readonly SettingName[];
+  /** What a setting means here, where that is not what `settings.ts` says. */
+  readonly meanings?: Partial<Record<SettingName, string>>;
+  /** Settings that have no flag. */
+  readonly environment?: readonly SettingName[];
   /** Sentences below the options. */
   readonly notes?: readonly string[];
 }
@@ -84,8 +88,17 @@ export function helpText(spec: CommandSpec): string {
     ...(spec.positionals ?? []).map((positional) => (positional.optional ? `[${positional.name}]` : positional.name)),
     '[OPTIONS]',
   ];
+  const environment = (spec.environment ?? []).map((name) => [settings[name].environment, meaningOf(spec, name)] as const);
   const notes = spec.notes?.length ? ['', ...spec.notes] : [];
-  return [spec.summary, '', usage.join(' '), ...section('Arguments', positionals), ...section('Options', options), ...notes].join('\n');
+  return [
+    spec.summary,
+    '',
+    usage.join(' '),
+    ...section('Arguments', positionals),
+    ...section('Options', options),
+    ...section('Environment', environment),
+    ...notes,
+  ].join('\n');
 }
 
 /** Two columns below a heading. */
@@ -108,9 +121,14 @@ function optionsOf(spec: CommandSpec): Map<string, KnownOption> {
   const known = new Map<string, KnownOption>(Object.entries(spec.options ?? {}));
   for (const name of spec.settings ?? []) {
     const setting: Setting = settings[name];
-    if (setting.flag !== undefined) known.set(setting.flag, { placeholder: setting.placeholder, says: setting.says, setting: name });
+    if (setting.flag !== undefined)
+      known.set(setting.flag, { placeholder: setting.placeholder, says: meaningOf(spec, name), setting: name });
   }
   return known.set('help', { says: 'show this help' });
+}
+
+function meaningOf(spec: CommandSpec, name: SettingName): string {
+  return spec.meanings?.[name] ?? settings[name].says;
 }
 
 function describe(option: KnownOption): string {

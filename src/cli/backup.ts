@@ -26,8 +26,10 @@ export async function run(given: Arguments, context: CommandContext): Promise<nu
     [],
     context,
   )) as Manifest;
-  context.terminal.print(
-    `Saved ${manifest.commits.toLocaleString('en-US')} commits and ${manifest.sessions.toLocaleString('en-US')} sessions to ${file}.`,
-  );
+  context.terminal.print(`Saved ${counted(manifest.commits, 'commit')} and ${counted(manifest.sessions, 'session')} to ${file}.`);
   return 0;
+}
+
+function counted(count: number, what: string): string {
+  return `${count.toLocaleString('en-US')} ${what}${count === 1 ? '' : 's'}`;
 }

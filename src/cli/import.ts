@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { readConfig } from '../config.ts';
 import { limits } from '../limits.ts';
+import { serverSettings } from '../settings.ts';
 import type { Arguments, CommandSpec } from './arguments.ts';
 import { UsageError } from './arguments.ts';
 import { doJob } from './ask-node.ts';
@@ -25,7 +26,8 @@ export const spec: CommandSpec = {
       says: `commands on their way at once, 1 to ${limits.importInFlightMax} (default ${limits.importInFlightDefault})`,
     },
   },
-  settings: ['data', 'logLevel', 'label'],
+  settings: ['data', 'log', 'space', 'logLevel', 'label'],
+  environment: serverSettings,
   notes: [
     'The files are UTF-8 text, plain or gzip. Number 1117 becomes the user u1117. Authors are drawn by their number of followers.',
     'Both files are checked to the end first: a wrong line is named and nothing is imported. An import that was interrupted goes on',

@@ -2,6 +2,7 @@ import { readConfig } from '../config.ts';
 import { requireDataDirectory } from '../data-directory.ts';
 import { projectionNames } from '../projections/read-model.ts';
 import type { ProjectionReplay, ReplayReport } from '../projections/replay/replay.ts';
+import { serverSettings } from '../settings.ts';
 import type { Arguments, CommandSpec } from './arguments.ts';
 import { UsageError, hint } from './arguments.ts';
 import { doJob } from './ask-node.ts';
@@ -16,7 +17,8 @@ export const spec: CommandSpec = {
     force: { says: 'swap although rows differ' },
     rollback: { says: 'put the rows from before the last replay back, brought up to date' },
   },
-  settings: ['data', 'logLevel'],
+  settings: ['data', 'log', 'space', 'logLevel'],
+  environment: serverSettings,
   notes: ['The live read models serve on meanwhile. Where rows differ, every table is named, nothing is swapped and the exit code is 1.'],
 };
 

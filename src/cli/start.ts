@@ -1,5 +1,5 @@
 import { readConfig } from '../config.ts';
-import { settings } from '../settings.ts';
+import { serverSettings } from '../settings.ts';
 import type { Arguments, CommandSpec } from './arguments.ts';
 import type { CommandContext } from './command-line.ts';
 import { runUntilStopped } from './run-until-stopped.ts';
@@ -10,13 +10,8 @@ export const spec: CommandSpec = {
     'Run everything in one process: event log, actors, PostgreSQL, projections and the GraphQL gateway. Or a node of a cluster, with some roles.',
   options: { demo: { says: 'fill an empty system with a small lively population that posts and follows' } },
   settings: ['data', 'port', 'host', 'trustProxy', 'logLevel', 'label', 'roles', 'log', 'replicas', 'space'],
-  notes: [
-    'Environment:',
-    ...(['database', 'nats', 'natsNkey', 'natsCa', 'natsCert', 'natsKey', 'eventStoreDb'] as const).map(
-      (name) => `  ${settings[name].environment.padEnd(17)} ${settings[name].says}`,
-    ),
-    'Ctrl-C or SIGTERM: finish what runs, then stop. A second one, a second later, does not wait.',
-  ],
+  environment: serverSettings,
+  notes: ['Ctrl-C or SIGTERM: finish what runs, then stop. A second one, a second later, does not wait.'],
 };
 
 export async function run(given: Arguments, context: CommandContext): Promise<number> {

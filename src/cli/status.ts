@@ -3,6 +3,7 @@ import { controlSocketOf } from '../data-directory.ts';
 import { holderOf } from '../directory-lock.ts';
 import { createLogger } from '../logger.ts';
 import { shardCount } from '../transport/subjects.ts';
+import { serverSettings } from '../settings.ts';
 import { section } from './arguments.ts';
 import type { Arguments, CommandSpec } from './arguments.ts';
 import type { ClusterReport } from './cluster-status.ts';
@@ -16,6 +17,7 @@ export const spec: CommandSpec = {
   summary: 'Show what runs on the data directory, or in the cluster, and how far the read models are behind.',
   options: { json: { says: 'as JSON, for programs' } },
   settings: ['data', 'log', 'space'],
+  environment: serverSettings,
   notes: [
     `Where nothing runs on ./data, NATS_URL says which cluster to look at, and DATABASE_URL where its read models are; its event log is jetstream unless`,
     '--log or STARLING_LOG says otherwise. With --data or STARLING_DATA, only what runs there is shown.',

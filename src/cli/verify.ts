@@ -5,6 +5,7 @@ import { limits } from '../limits.ts';
 import { createLogger } from '../logger.ts';
 import { systemRandom } from '../random.ts';
 import { createShutdownStack } from '../shutdown-stack.ts';
+import { serverSettings } from '../settings.ts';
 import { section } from './arguments.ts';
 import type { Arguments, CommandSpec } from './arguments.ts';
 import type { CommandContext } from './command-line.ts';
@@ -31,6 +32,7 @@ export const spec: CommandSpec = {
     json: { says: 'as JSON, for programs' },
   },
   settings: ['data', 'log', 'space', 'logLevel'],
+  environment: serverSettings,
   notes: ['It changes nothing, and Starling may run meanwhile. Exit code: 0 sound, 1 something was found.'],
 };
 
