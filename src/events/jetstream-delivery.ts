@@ -5,7 +5,6 @@ import type { Clock } from '../clock.ts';
 import { limits } from '../limits.ts';
 import type { Logger } from '../logger.ts';
 import type { NatsRequests } from '../nats/nats-requests.ts';
-import type { Shortcut } from '../nats/nats-shortcut.ts';
 import type { Random } from '../random.ts';
 import { LogCorrupt, LogUnavailable } from './event-log.ts';
 import type { JetStreamApi, StoredMessage } from './jetstream-api.ts';
@@ -14,7 +13,6 @@ import { commitOf } from './jetstream-message.ts';
 export interface Deliveries {
   readonly connection: NatsConnection;
   readonly requests: NatsRequests;
-  readonly shortcut: Shortcut;
   readonly api: JetStreamApi;
   readonly stream: string;
   readonly clock: Clock;
@@ -116,14 +114,11 @@ async function openConsumer(ports: Deliveries, { from, subject, signal }: Delive
       if (error) return fail(error.message);
       if (broken) return;
       if (message.reply === '' || message.reply === undefined) statusCame(message);
-      else commitCame(message.subject, message.reply, message.data);
+      else commitCame(message, message.reply);
     },
   });
-  const takeNoMore = ports.shortcut.take(subscription.getID(), commitCame);
 
-  function commitCame(on: string, reply: string, data: Uint8Array): void {
-    heardAt = clock.monotonicMs();
-    if (broken) return;
+  function commitCame({ subject: on, data }: Msg, reply: string): void {
     const [sequence, order] = numbersOf(reply, name);
     // Lost on its way to us, so everything after it has to wait.
     if (order !== delivered + 1) return fail(`message ${delivered + 1} did not arrive`);
@@ -199,7 +194,6 @@ async function openConsumer(ports: Deliveries, { from, subject, signal }: Delive
     close(): void {
       ended.abort();
       signal.removeEventListener('abort', onAbort);
-      takeNoMore();
       if (connection.isClosed()) return;
       subscription.unsubscribe();
       // One that stays behind goes by itself.

@@ -8,7 +8,6 @@ import type { Metrics } from '../metrics.ts';
 import { openNatsConnection } from '../nats/nats-connection.ts';
 import type { NatsOptions } from '../nats/nats-connection.ts';
 import { createNatsRequests } from '../nats/nats-requests.ts';
-import { createShortcut } from '../nats/nats-shortcut.ts';
 import { recordedCommitOf } from './codec.ts';
 import { LogCorrupt, LogUnavailable, WrongExpectedVersion, assertOfLog } from './event-log.ts';
 import type { EventLog, RecordedCommit, StreamHead } from './event-log.ts';
@@ -87,7 +86,7 @@ async function openOn(
   const leadership = createLeadership({ info: () => api.streamInfo(stream), replicas, clock });
   const closing = new AbortController();
   const running = new Set<Promise<unknown>>();
-  const deliveries = { connection, requests, shortcut: createShortcut(connection), api, stream, clock, random, logger };
+  const deliveries = { connection, requests, api, stream, clock, random, logger };
   const looking = { space, lastCommit, decoded, stored, closing: closing.signal };
   const read = createStreamReader({ ...deliveries, ...looking, ...(metrics && { metrics }) });
   /** Heads by the number of their commit: the server fences by that alone, the rest of what an append expects is checked here. */

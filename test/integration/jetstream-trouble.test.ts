@@ -10,7 +10,6 @@ import { openJetStreamLog } from '../../src/events/jetstream-log.ts';
 import { silentLogger } from '../../src/logger.ts';
 import { openNatsConnection } from '../../src/nats/nats-connection.ts';
 import { createNatsRequests } from '../../src/nats/nats-requests.ts';
-import { createShortcut } from '../../src/nats/nats-shortcut.ts';
 import { systemRandom } from '../../src/random.ts';
 import { startNatsCluster } from '../support/nats-cluster.ts';
 import type { NatsCluster } from '../support/nats-cluster.ts';
@@ -258,8 +257,7 @@ it('hands out nothing twice when the replica that serves the consumer is behind'
   const seen: number[] = [];
   const run = async () => {
     // A server that does not have message 8 yet begins with the first that comes, as one does that is behind.
-    const shortcut = createShortcut(connection);
-    const deliveries = { ...ports, connection, requests, shortcut, api: createJetStreamApi(requests), stream: natsStream };
+    const deliveries = { ...ports, connection, requests, api: createJetStreamApi(requests), stream: natsStream };
     for await (const batch of deliver(deliveries, { from: 8, signal: ending.signal, patienceMs: Infinity })) {
       seen.push(...batch.map(({ sequence }) => sequence));
     }

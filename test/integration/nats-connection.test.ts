@@ -4,13 +4,11 @@ import { nkeys } from 'nats';
 import { expect, it, onTestFinished } from 'vitest';
 import { openNatsConnection } from '../../src/nats/nats-connection.ts';
 import type { NatsOptions } from '../../src/nats/nats-connection.ts';
-import { createShortcut } from '../../src/nats/nats-shortcut.ts';
 import { systemRandom } from '../../src/random.ts';
 import { makeCertificates } from '../support/certificates.ts';
 import { startNatsServer } from '../support/nats-server.ts';
 import type { NatsServer, NatsServerOptions } from '../support/nats-server.ts';
 import { tempDir } from '../support/temp-dir.ts';
-import { eventually } from '../support/wait-for.ts';
 
 async function server(options: NatsServerOptions): Promise<NatsServer> {
   const started = await startNatsServer(options);
@@ -81,28 +79,4 @@ it('connects in secret to a server whose certificate it can check, and shows its
   const strict = byName((await server(tls(true))).url);
   expect(await works(strict, { caFile: ca, certFile: client.cert, keyFile: client.key })).toBe(true);
   expect(await troubleWith(strict, { caFile: ca })).toContain('NATS_CERT_FILE');
-});
-
-it('gives the messages of a subscription to whoever takes them directly, also after the server has come back', async () => {
-  const nats = await server({});
-  const connection = await openNatsConnection({ servers: [nats.url], name: 'test', random: systemRandom });
-  onTestFinished(() => connection.close());
-  const shortcut = createShortcut(connection);
-  const [taken, called]: [string[], string[]] = [[], []];
-  const subscription = connection.subscribe('to.>', { callback: (_, message) => called.push(message.subject) });
-  shortcut.take(subscription.getID(), (subject, reply, data) => taken.push(`${subject} ${reply} ${data.toString()}`));
-  const send = async (subject: string) => {
-    connection.publish(subject, 'text', { reply: 'answer' });
-    connection.publish(`${subject}.untouched`, 'text');
-    await connection.flush();
-  };
-  await send('to.us');
-  expect([taken, called]).toEqual([['to.us answer text'], ['to.us.untouched']]);
-  await nats.restart();
-  // What is sent before the connection is there again is lost.
-  await eventually(async () => {
-    await send('to.us.again');
-    return taken.includes('to.us.again answer text');
-  }, 'messages come again');
-  expect(called).not.toContain('to.us.again');
 });
