@@ -64,8 +64,11 @@ export interface EventLog {
   /** The commit that the position stands in, or undefined when there is none of that number: one look-up, however long its stream is. @throws {PositionOfAnotherLog} */
   commitAt(position: Position): Promise<RecordedCommit | undefined>;
 
-  /** The stream's end as of a moment after this call began (linearizable). */
-  head(stream: StreamName): Promise<ExpectedVersion>;
+  /**
+   * The stream's end as of a moment after this call began (linearizable). One that may be behind can come sooner: an end that the stream once had, which is
+   * enough to decide what an append will then be refused for, if it is no longer so.
+   */
+  head(stream: StreamName, how?: { readonly mayBeBehind: boolean }): Promise<ExpectedVersion>;
 
   /**
    * The end of the whole log: position and time of the last event, or undefined when it is empty. Of servers that others can write to also where the last

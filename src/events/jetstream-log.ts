@@ -152,9 +152,9 @@ async function openOn(
     }
   }
 
-  async function head(of: StreamName): Promise<StreamHead | 'no-stream'> {
+  async function head(of: StreamName, { mayBeBehind = false } = {}): Promise<StreamHead | 'no-stream'> {
     for (;;) {
-      const validUntil = await asked(leadership.confirm());
+      const validUntil = mayBeBehind ? Infinity : await asked(leadership.confirm());
       const last = await lastCommit(of);
       if (clock.monotonicMs() > validUntil) continue;
       if (last === 0) return 'no-stream';

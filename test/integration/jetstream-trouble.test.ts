@@ -163,6 +163,21 @@ it('says where streams end while one of three servers is dead', { timeout: 60_00
   for (let n = 0; n < 5; n += 1) expect(await eventually(() => log.head(streamOf(1)), 'an answer', 20_000)).toEqual(head);
 });
 
+it('tells an end that may be behind without a proof of its leader', { timeout: 60_000 }, async () => {
+  const nats = await cluster();
+  const log = await open(nats.urls, 3);
+  const head = await log.append(streamOf(1), 'no-stream', commitOf('first'));
+  const watching = await nats.client();
+  let proofs = 0;
+  watching.subscribe(`$JS.API.STREAM.INFO.${natsStream}`, { callback: () => void (proofs += 1) });
+  await watching.flush();
+  expect(await log.head(streamOf(1), { mayBeBehind: true })).toEqual(head);
+  expect(await log.head(streamOf(2), { mayBeBehind: true })).toBe('no-stream');
+  expect(proofs).toBe(0);
+  expect(await log.head(streamOf(1))).toEqual(head);
+  await eventually(() => proofs > 0, 'a proof was asked for');
+});
+
 it('goes on after its server was killed and started again: appends, subscriptions, reads', { timeout: 60_000 }, async () => {
   const nats = await server();
   const log = await open([nats.url], 1);

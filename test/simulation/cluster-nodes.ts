@@ -70,7 +70,7 @@ export function createNodes(ports: {
     const seen: EventLog = {
       ...log,
       append: (...what) => machine.sees(log.append(...what)),
-      head: (stream) => machine.sees(log.head(stream)),
+      head: (...what) => machine.sees(log.head(...what)),
       commitAt: (position) => machine.sees(log.commitAt(position)),
       tail: () => machine.sees(log.tail()),
       read,

@@ -4,6 +4,7 @@ import type { EventLog, ExpectedVersion, NewCommit, NonEmpty, RecordedCommit, St
 import type { StreamName } from '../../src/events/ids.ts';
 import type { Position } from '../../src/events/position.ts';
 import type { Random } from '../../src/random.ts';
+import { headAfter } from '../../src/events/stream-chain.ts';
 
 /** What is broken on purpose, to see that the simulation notices. */
 export type LogMutant = 'skips-the-version-check' | 'forgets-commands' | 'skips-the-head-check' | 'answers-before-it-is-written';
@@ -42,19 +43,34 @@ export function createFaultyLog(options: { inner: EventLog; clock: Clock; random
     return outcome instanceof Error ? fail(outcome) : alive(outcome);
   }
 
+  /** Where streams end for those who read them, until somebody asks again: in the past. */
+  const pastEnds = new Map<StreamName, number>();
+
   async function* read(stream: StreamName, fromVersion?: number): AsyncGenerator<readonly RecordedCommit[]> {
     await travel();
     if (happens(0.03)) throw new LogUnavailable('simulated: cannot read');
     for await (const batch of inner.read(stream, fromVersion)) {
-      yield await alive(batch);
+      const there = batch.filter(({ commit }) => commit <= (pastEnds.get(stream) ?? Infinity));
+      if (there.length > 0) yield await alive(there);
       await travel();
     }
   }
 
-  async function head(stream: StreamName): Promise<ExpectedVersion> {
+  async function head(stream: StreamName, how?: { readonly mayBeBehind: boolean }): Promise<ExpectedVersion> {
     await travel();
     if (happens(0.03)) throw new LogUnavailable('simulated: cannot tell the head');
-    return alive(await inner.head(stream));
+    if (!how?.mayBeBehind) return alive(await inner.head(stream));
+    const past = happens(0.2) ? await pastEnd(stream) : undefined;
+    if (past === undefined) pastEnds.delete(stream);
+    else pastEnds.set(stream, past.position.commit);
+    return alive(past ?? (await inner.head(stream)));
+  }
+
+  /** As a leader tells it that was deposed some commits ago and does not know. */
+  async function pastEnd(stream: StreamName): Promise<StreamHead | undefined> {
+    const heads: StreamHead[] = [];
+    for await (const batch of inner.read(stream)) heads.push(...batch.map((commit) => headAfter(inner.id, commit)));
+    return heads[Math.floor(random.float() * heads.length)];
   }
 
   async function commitAt(position: Position): Promise<RecordedCommit | undefined> {

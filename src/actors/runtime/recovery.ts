@@ -17,10 +17,14 @@ export interface RecoveryPorts {
   readonly snapshotEveryEvents: number;
 }
 
-/** Rebuilds what an actor knows: from its snapshot if there is a sound one, and the events after it. @throws what the log throws. */
+/**
+ * Rebuilds what an actor knows: from its snapshot if there is a sound one, and the events after it. Perhaps from before the last append of another node: that
+ * the stream still ends there is shown by the append that follows, or by asking for its head where nothing is appended.
+ * @throws what the log throws.
+ */
 export async function recover(userId: UserId, ports: RecoveryPorts): Promise<Recollection> {
   const stream = userStreamOf(userId);
-  const head = await ports.log.head(stream);
+  const head = await ports.log.head(stream, { mayBeBehind: true });
   if (head === 'no-stream') return blank(userId);
   const snapshot = head.version + 1 < ports.snapshotEveryEvents ? undefined : await loadSound(userId, stream, ports);
   const known = snapshot ?? blank(userId);

@@ -197,6 +197,22 @@ describe('a log that fails', () => {
     expect(await recoveries()).toBe(2);
   });
 
+  test('to tell the present is waited for only by an answer that appends nothing, also after the actor had to recover', async () => {
+    const bend = (log: EventLog): EventLog => ({
+      ...log,
+      async head(stream, how) {
+        if (how?.mayBeBehind) return log.head(stream);
+        throw new LogUnavailable('nobody leads for certain');
+      },
+    });
+    const node = await startNode({ bend, limits: { activeActorsMax: 1 } });
+    const ann = await node.register('ann');
+    await node.register('cid');
+    expect(await node.tell(ann, followBob)).toMatchObject({ outcome: 'accepted' });
+    expect(await node.tell(ann, followBob)).toEqual({ outcome: 'unavailable', reason: 'log-unavailable' });
+    expect(types(await node.commitsOf(ann))).toEqual(['UserRegistered', 'UserFollowed']);
+  });
+
   test('in a way that nobody thought of stops the actor; those who wait are turned away, and the next command finds a new actor', async () => {
     const gate = createGate();
     let failures = 0;
