@@ -58,6 +58,8 @@ export const limits = {
   jetStreamVersionsKnownMax: 65_536,
   /** Commits of a stream that are read one by one, from its end, before a consumer is worth its making: with replicas it takes as much work as a hundred. */
   jetStreamSingleReadsMax: 128,
+  /** How often a new message is asked for by its number while the servers do not agree on a consumer: far above the time that making one takes. */
+  jetStreamOneByOneMs: 50,
   /** Messages of one pull of a consumer, and how many bytes may wait before there is another: two pulls are under way at once. */
   jetStreamPullMessages: 1_024,
   jetStreamPullBytes: 4 * 1024 * 1024,

@@ -92,6 +92,8 @@ export function createJetStreamApi(requests: NatsRequests) {
     createConsumer: (stream: string, consumer: string, config: object) =>
       call(`CONSUMER.CREATE.${stream}.${consumer}`, { stream_name: stream, config: { name: consumer, ...config } }),
     deleteConsumer: (stream: string, consumer: string) => call(`CONSUMER.DELETE.${stream}.${consumer}`),
+    /** Undefined also where the replica that was asked does not have it yet. */
+    messageAnywhere: (stream: string, sequence: number) => getAnywhere(stream, { seq: sequence }),
     /** Messages never change, so any replica will do unless it does not have this one yet. */
     messageAt: async (stream: string, sequence: number) =>
       (await getAnywhere(stream, { seq: sequence })) ?? (await get(stream, { seq: sequence })),

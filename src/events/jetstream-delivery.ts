@@ -41,8 +41,16 @@ export async function* deliver(ports: Deliveries, options: DeliveryOptions): Asy
   let goodAt = clock.monotonicMs();
   while (!signal.aborted) {
     try {
-      const consumer = await openConsumer(ports, { ...options, from: next });
+      const opening = openConsumer(ports, { ...options, from: next });
       try {
+        if (subject === undefined) {
+          for await (const batch of oneByOne(ports, { from: next, until: opening, signal })) {
+            next += batch.length;
+            goodAt = clock.monotonicMs();
+            yield batch;
+          }
+        }
+        const consumer = await opening;
         for (;;) {
           const taken = await consumer.take();
           if (taken === undefined) break;
@@ -64,7 +72,7 @@ export async function* deliver(ports: Deliveries, options: DeliveryOptions): Asy
           if (batch.length === limits.commitsPerReadMax) await nextTurn();
         }
       } finally {
-        consumer.close();
+        opening.then(({ close }) => close()).catch(() => {});
       }
     } catch (error) {
       if (error instanceof LogCorrupt) throw error;
@@ -72,6 +80,35 @@ export async function* deliver(ports: Deliveries, options: DeliveryOptions): Asy
     }
     if (clock.monotonicMs() - goodAt > patienceMs) throw new LogUnavailable('JetStream delivers no commits: do most of its servers run?');
     await clock.sleep(limits.jetStreamRetryMs * (0.5 + ports.random.float()), signal);
+  }
+}
+
+/**
+ * Asks any replica for message after message until there is a consumer. All servers together have to agree on one, and cannot while they have no leader; and
+ * they may give it to a server that just died.
+ */
+async function* oneByOne(
+  { api, stream, clock }: Deliveries,
+  { from, until, signal }: { from: number; until: Promise<unknown>; signal: AbortSignal },
+): AsyncGenerator<readonly StoredMessage[]> {
+  const over = new AbortController();
+  const end = () => over.abort();
+  until.then(end, end);
+  const stop = AbortSignal.any([over.signal, signal]);
+  let next = from;
+  for (;;) {
+    await clock.sleep(limits.jetStreamOneByOneMs, stop);
+    const batch: StoredMessage[] = [];
+    let bytes = 0;
+    while (!stop.aborted && batch.length < limits.jetStreamSingleReadsMax && bytes < limits.bytesPerBatchMax) {
+      const message = await api.messageAnywhere(stream, next).catch(() => undefined);
+      if (message === undefined) break;
+      batch.push(message);
+      bytes += message.data.length;
+      next += 1;
+    }
+    if (batch.length > 0) yield batch;
+    if (stop.aborted) return;
   }
 }
 

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { seededRandom } from '../../src/random.ts';
-import { startBarePublisher } from '../support/bare-publisher.ts';
-import type { BarePublisher } from '../support/bare-publisher.ts';
+import { startBareAsker } from '../support/bare-asker.ts';
+import type { BareAsker } from '../support/bare-asker.ts';
 import { writeClientRecords } from '../support/client-records.ts';
 import { startCluster } from '../support/cluster-process.ts';
 import type { ClusterProcess } from '../support/cluster-process.ts';
@@ -23,7 +23,7 @@ interface Running {
   readonly load: Load;
   /** Clients whose connections break at random moments, and who then repeat the command. */
   readonly cut: Load;
-  readonly bare: BarePublisher;
+  readonly bare: BareAsker;
 }
 let running: Running;
 const closing: (() => Promise<unknown>)[] = [];
@@ -38,7 +38,7 @@ beforeAll(async () => {
     () => load.close(),
     () => cut.close(),
   );
-  running = { cluster, load, cut, bare: await startBarePublisher(cluster.natsUrls) };
+  running = { cluster, load, cut, bare: await startBareAsker(cluster.natsUrls, 'starling') };
   closing.push(() => running.bare.stop());
   await eventually(() => load.answered() > 100, 'the load runs', 60_000);
 }, 180_000);
@@ -66,7 +66,7 @@ async function survive(name: string, harm: () => Promise<unknown>, forMs = 6_000
   );
   const waitedMs = load.longestWaitMs();
   const bareMs = bare.longestWaitMs();
-  away.push(`  ${name}: ${Math.round(waitedMs)} ms (a bare publisher: ${Math.round(bareMs)} ms)`);
+  away.push(`  ${name}: ${Math.round(waitedMs)} ms (a bare client of NATS: ${Math.round(bareMs)} ms)`);
   return { waitedMs, bareMs };
 }
 
@@ -140,7 +140,7 @@ describe(`a cluster loses nothing (STARLING_SEED=${seed})`, () => {
 
   test('kill -9 of the NATS server that leads the log', { timeout: 180_000 }, async () => {
     const { cluster, bare } = running;
-    const leader = await bare.shareLeaderWith('STARLING_starling');
+    const leader = await bare.leader();
     const before = cluster.pidOf(leader);
     const { waitedMs, bareMs } = await survive(`kill -9 of ${leader}, the leader`, () => cluster.kill(leader), 12_000);
     expect(waitedMs - bareMs).toBeLessThan(nodeAwayMsMax);

@@ -286,3 +286,37 @@ it('hands out nothing twice when the replica that serves the consumer is behind'
   ending.abort();
   await following;
 });
+
+it('hands out every message once while the servers do not agree on a consumer, and after they did', async () => {
+  const nats = await server();
+  const log = await open([nats.url], 1);
+  const append = (number: number) => log.append(streamOf(number), 'no-stream', commitOf(`${number}`));
+  const connection = await openNatsConnection({ servers: [nats.url], name: 'test', random: systemRandom });
+  onTestFinished(() => connection.close());
+  const requests = createNatsRequests(connection, { clock: systemClock, timeoutMs: 3_000, askAgainMs: 1_000 });
+  onTestFinished(() => requests.close());
+  const ending = new AbortController();
+  onTestFinished(() => ending.abort());
+  const api = createJetStreamApi(requests);
+  let agree = () => {};
+  const agreed = new Promise<void>((resolve) => (agree = resolve));
+  const createConsumer: typeof api.createConsumer = async (...what) => agreed.then(() => api.createConsumer(...what));
+  const seen: number[] = [];
+  const run = async () => {
+    const deliveries = { ...ports, connection, requests, api: { ...api, createConsumer }, stream: natsStream };
+    for await (const batch of deliver(deliveries, { from: 1, signal: ending.signal, patienceMs: Infinity })) {
+      seen.push(...batch.map(({ sequence }) => sequence));
+    }
+  };
+  const following = run();
+  for (const number of [1, 2, 3]) await append(number);
+  await eventually(() => seen.length === 4, 'what there is is seen without a consumer');
+  agree();
+  const manager = await connection.jetstreamManager();
+  await eventually(async () => (await manager.consumers.list(natsStream).next()).length > 0, 'there is a consumer');
+  for (const number of [4, 5, 6]) await append(number);
+  await eventually(() => seen.length === 7, 'the rest is seen');
+  expect(seen).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  ending.abort();
+  await following;
+});
