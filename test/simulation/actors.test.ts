@@ -26,12 +26,15 @@ test('a seed reproduces its run', async () => {
 // A simulation that notices nothing proves nothing: each of these breaks one rule.
 test
   .skipIf(isOneSeed)
-  .each<LogMutant>(['skips-the-version-check', 'forgets-commands', 'skips-the-head-check', 'answers-before-it-is-written'])(
-  'is noticed: a system that %s',
-  async (mutant) => {
-    expect(await firstFailure(fixedSeeds(400), (seed) => simulate(seed, mutant))).toBeDefined();
-  },
-);
+  .each<LogMutant>([
+    'skips-the-version-check',
+    'forgets-commands',
+    'skips-the-head-check',
+    'takes-the-past-for-the-present',
+    'answers-before-it-is-written',
+  ])('is noticed: a system that %s', async (mutant) => {
+  expect(await firstFailure(fixedSeeds(400), (seed) => simulate(seed, mutant))).toBeDefined();
+});
 
 test.skipIf(isOneSeed)('is noticed: an actor that runs on when it is unsure', async () => {
   vi.spyOn(Actor.prototype, 'forget').mockImplementation(() => {});

@@ -3,11 +3,16 @@ import { AppendOutcomeUnknown, LogUnavailable, WrongExpectedVersion } from '../.
 import type { EventLog, ExpectedVersion, NewCommit, NonEmpty, RecordedCommit, StreamHead } from '../../src/events/event-log.ts';
 import type { StreamName } from '../../src/events/ids.ts';
 import type { Position } from '../../src/events/position.ts';
-import type { Random } from '../../src/random.ts';
 import { headAfter } from '../../src/events/stream-chain.ts';
+import type { Random } from '../../src/random.ts';
 
 /** What is broken on purpose, to see that the simulation notices. */
-export type LogMutant = 'skips-the-version-check' | 'forgets-commands' | 'skips-the-head-check' | 'answers-before-it-is-written';
+export type LogMutant =
+  | 'skips-the-version-check'
+  | 'forgets-commands'
+  | 'skips-the-head-check'
+  | 'takes-the-past-for-the-present'
+  | 'answers-before-it-is-written';
 
 export interface Faults {
   /** Off: everything arrives, in time. */
@@ -59,7 +64,7 @@ export function createFaultyLog(options: { inner: EventLog; clock: Clock; random
   async function head(stream: StreamName, how?: { readonly mayBeBehind: boolean }): Promise<ExpectedVersion> {
     await travel();
     if (happens(0.03)) throw new LogUnavailable('simulated: cannot tell the head');
-    if (!how?.mayBeBehind) return alive(await inner.head(stream));
+    if (!how?.mayBeBehind && mutant !== 'takes-the-past-for-the-present') return alive(await inner.head(stream));
     const past = happens(0.2) ? await pastEnd(stream) : undefined;
     if (past === undefined) pastEnds.delete(stream);
     else pastEnds.set(stream, past.position.commit);
@@ -154,6 +159,9 @@ function mutated(inner: EventLog, mutant: LogMutant, clock: Clock, crashed: () =
           return commit && withoutMetadata(commit);
         },
       };
+    case 'takes-the-past-for-the-present':
+      // Of those who ask, not of the log itself.
+      return inner;
     case 'skips-the-head-check': {
       // Answers what this node saw last, as an actor that trusts itself would.
       const seen = new Map<StreamName, ExpectedVersion>();
