@@ -220,10 +220,11 @@ export const limits = {
   postgresStopMs: 10_000,
   /** The embedded PostgreSQL accepts connections within this time, also when it has to recover first. */
   postgresStartMs: 60_000,
-  /** Pause before a server that has died within the window is started again, doubled with each death: on a full disk it dies each time. */
+  /** Pause before a server that died again, soon after its start, is started once more, doubled with each death: on a full disk it dies each time. */
   postgresRestartPauseMs: 1_000,
   postgresRestartPauseMaxMs: 30_000,
-  postgresRestartWindowMs: 600_000,
+  /** A server that lived as long was well: its death is the first of a row. */
+  postgresWellAfterMs: 10_000,
   /** Characters kept of what PostgreSQL says on standard error. */
   postgresOutputCharsMax: 4_096,
 

@@ -67,11 +67,14 @@ export async function startEmbeddedPostgres(options: { directory: string; logger
   let restarts = 0;
   const stopping = new AbortController();
   let restarting: Promise<void> = Promise.resolve();
-  const recentDeaths: number[] = [];
+  /** In a row: tries that came to nothing, or to a server that died soon. */
+  let failures = 0;
 
   const superviseFrom = (server: Server) => {
+    const startedAt = clock.monotonicMs();
     void server.exited.then(() => {
       if (stopping.signal.aborted) return;
+      if (clock.monotonicMs() - startedAt > limits.postgresWellAfterMs) failures = 0;
       logger.error({ pid: server.pid, output: server.output() }, 'PostgreSQL ended by itself');
       restarting = restart();
     });
@@ -79,7 +82,7 @@ export async function startEmbeddedPostgres(options: { directory: string; logger
   // Without end: what it dies of, such as a full disk, may be cured while this process goes on.
   const restart = async () => {
     while (!stopping.signal.aborted) {
-      await clock.sleep(pauseBefore(recentDeaths, clock.monotonicMs()), stopping.signal);
+      await clock.sleep(pauseAfter(failures++), stopping.signal);
       if (stopping.signal.aborted) return;
       try {
         await stopOrphan(cluster, host, { clock, logger });
@@ -107,12 +110,9 @@ export async function startEmbeddedPostgres(options: { directory: string; logger
   };
 }
 
-/** Counts a death. The first one in a while costs no time, and each further one doubles the pause. */
-function pauseBefore(recentDeaths: number[], now: number): number {
-  recentDeaths.push(now);
-  while (recentDeaths[0]! < now - limits.postgresRestartWindowMs) recentDeaths.shift();
-  const further = recentDeaths.length - 1;
-  return further === 0 ? 0 : Math.min(limits.postgresRestartPauseMs * 2 ** (further - 1), limits.postgresRestartPauseMaxMs);
+/** None after the first failure; each further one doubles it. */
+function pauseAfter(failures: number): number {
+  return failures === 0 ? 0 : Math.min(limits.postgresRestartPauseMs * 2 ** (failures - 1), limits.postgresRestartPauseMaxMs);
 }
 
 /** How to reach the one that another process runs below `directory`; undefined when none was ever made there. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { launchStarling } from './starling-process.ts';
 import { makeTempDir } from './temp-dir.ts';
 import { eventually } from './wait-for.ts';
@@ -39,6 +40,14 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const counts = Object.entries(options).flatMap(([name, count]) => [`--${name}`, String(count)]);
   const args = ['cluster', '--data', directory.path, '--port', '0', '--nats-port', '0', '--log-level', 'info', ...counts];
   const { child, output, ended } = launchStarling(args);
+  // The output is kept for a while only: a long run outlives it.
+  const pids = new Map<string, number>();
+  for (const input of [child.stdout!, child.stderr!]) {
+    createInterface({ input }).on('line', (line) => {
+      const said = /^(\S+) runs with pid (\d+)$/.exec(line);
+      if (said) pids.set(said[1]!, Number(said[2]));
+    });
+  }
   let over: number | NodeJS.Signals | undefined;
   void ended.then((outcome) => (over = outcome));
 
@@ -66,9 +75,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const pidOf = (name: string): number => {
     // The launcher starts PostgreSQL again without a word about it.
     if (name === 'postgresql') return Number(readFileSync(join(directory.path, 'postgres/cluster/postmaster.pid'), 'utf8').split('\n')[0]);
-    const pid = [...output().matchAll(new RegExp(`^${name} runs with pid (\\d+)$`, 'gm'))].at(-1)?.[1];
+    const pid = pids.get(name);
     if (pid === undefined) throw new Error(`there is no ${name}`);
-    return Number(pid);
+    return pid;
   };
   const isGone = async (pid: number) => {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');

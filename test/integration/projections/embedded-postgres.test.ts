@@ -3,6 +3,7 @@ import { access, chmod, mkdir, readFile, readdir, rename, rm, stat, writeFile } 
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
+import { limits } from '../../../src/limits.ts';
 import { silentLogger } from '../../../src/logger.ts';
 import { startEmbeddedPostgres } from '../../../src/projections/embedded-postgres.ts';
 import { openDatabase } from '../../../src/projections/postgres-database.ts';
@@ -156,6 +157,33 @@ describe('the embedded PostgreSQL', () => {
     await ask(server, 'select 1');
     await server.stop();
     expect(await isAlive(server.pid()!)).toBe(false);
+  });
+
+  it('waits longer before each start after deaths in a row, and not at all for one that was well', { timeout: 60_000 }, async () => {
+    let ahead = 0;
+    const pauses: number[] = [];
+    const clock = {
+      ...systemClock,
+      monotonicMs: () => systemClock.monotonicMs() + ahead,
+      sleep(ms: number, signal?: AbortSignal) {
+        if (ms >= limits.postgresRestartPauseMs) pauses.push(ms);
+        return systemClock.sleep(Math.min(ms, 20), signal);
+      },
+    };
+    const server = await startEmbeddedPostgres({ directory: await tempDir('pg'), logger: silentLogger, clock });
+    onTestFinished(() => server.stop());
+    const kill = async () => {
+      const before = server.restarts();
+      process.kill(server.pid()!, 'SIGKILL');
+      await eventually(() => server.restarts() > before, 'it runs again', 20_000);
+    };
+    for (let death = 0; death < 3; death++) await kill();
+    expect(pauses).toEqual([limits.postgresRestartPauseMs, 2 * limits.postgresRestartPauseMs]);
+    for (let death = 0; death < 3; death++) {
+      ahead += limits.postgresWellAfterMs + 1;
+      await kill();
+    }
+    expect(pauses).toHaveLength(2);
   });
 
   it('is tried again for as long as it does not start, and runs when what kept it from it is gone', async () => {
