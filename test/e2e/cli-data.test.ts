@@ -152,7 +152,7 @@ describe('backup and restore', () => {
     const file = join(sources.folder, 'backup.tar.gz');
     expect(await runStarling(['backup', file, '--data', sources.dataDirectory])).toMatchObject({
       exitCode: 0,
-      output: expect.stringContaining('and 1 sessions'),
+      output: expect.stringContaining('and 1 session to'),
     });
     expect((await stat(file)).mode & 0o777).toBe(0o600);
     expect(await runStarling(['backup', file, '--data', sources.dataDirectory])).toMatchObject({

@@ -58,7 +58,8 @@ describe('a running Starling', () => {
       '/metrics',
       'Log in as any of them, such as "ama", with the password "murmuration"',
     ]) {
-      expect(node.output()).toContain(part);
+      // It comes line by line.
+      await eventually(() => node.output().includes(part), `it says ${part}`);
     }
     const { login } = await gql(
       node.url,
