@@ -7,9 +7,9 @@ import { figure } from './table.ts';
 // One bar for each scenario that has a target: how much of the target was reached. Bars end at three times the target,
 // since what matters is on which side of the line they end.
 
-const width = 1_000;
-const left = 370;
-const right = 210;
+const width = 1_120;
+const left = 460;
+const right = 240;
 const rowHeight = 34;
 const top = 74;
 const reachMax = 3;
