@@ -75,7 +75,7 @@ export function encodeMessage(commit: UnnumberedCommit): Buffer {
 /** @throws {LogCorrupt} */
 export function decodeMessage({ sequence, subject, data }: StoredMessage): RecordedCommit {
   const number = commitOf(sequence);
-  const body = Buffer.isBuffer(data) ? data : Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  const body = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   if (body.length <= checksumBytes) throw new LogCorrupt(`commit ${number}: is cut short`);
   const json = body.subarray(checksumBytes);
   if (body.readUInt32BE() !== crc32(json)) throw new LogCorrupt(`commit ${number}: the checksum does not fit the content`);

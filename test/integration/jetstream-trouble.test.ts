@@ -83,6 +83,18 @@ async function write(log: EventLog, stream: StreamName, count: number, { acknowl
   }
 }
 
+/** Writes so many commits to each of so many streams, all at once, and does harm twice on the way. */
+async function writeThrough(log: EventLog, streams: number, each: number, harm: (witness: Witness) => Promise<void>): Promise<Witness> {
+  const witness: Witness = { acknowledged: new Map(), refused: new Set() };
+  const writing = Promise.all(Array.from({ length: streams }, (_, n) => write(log, streamOf(n), each, witness)));
+  for (const share of [0.2, 0.6]) {
+    await eventually(() => witness.acknowledged.size > streams * each * share, 'some are acknowledged', 60_000);
+    await harm(witness);
+  }
+  await writing;
+  return witness;
+}
+
 /** Every stream whole, each number once and in order, every acknowledged text where it was said to be, none that was refused. */
 function expectWhole(seen: readonly RecordedCommit[], streams: number, each: number, { acknowledged, refused }: Witness): void {
   expect(seen.map(({ commit }) => commit)).toEqual(Array.from({ length: seen.length }, (_, at) => at + 1));
@@ -100,19 +112,14 @@ it('loses no acknowledged commit when the leader is killed again and again', { t
   const nats = await cluster();
   const log = await open(nats.urls, 3);
   const seen = follow(log);
-  const witness: Witness = { acknowledged: new Map(), refused: new Set() };
-  const { acknowledged } = witness;
   const [streams, each] = [16, 120];
-  const writing = Promise.all(Array.from({ length: streams }, (_, n) => write(log, streamOf(n), each, witness)));
-  for (const share of [0.2, 0.6]) {
-    await eventually(() => acknowledged.size > streams * each * share, 'some are acknowledged', 60_000);
+  const witness = await writeThrough(log, streams, each, async ({ acknowledged }) => {
     const leader = nats.servers[await nats.leaderOf(natsStream)] as NatsServer;
     await leader.kill();
     const before = acknowledged.size;
     await eventually(() => acknowledged.size > before + streams, 'it goes on', 60_000);
     await leader.restart();
-  }
-  await writing;
+  });
   await eventually(() => seen.length >= streams * each, 'the subscriber has all', 30_000);
   expectWhole(seen, streams, each, witness);
 });
@@ -182,16 +189,11 @@ it('goes on after its server was killed and started again: appends, subscription
   const nats = await server();
   const log = await open([nats.url], 1);
   const seen = follow(log);
-  const witness: Witness = { acknowledged: new Map(), refused: new Set() };
-  const { acknowledged } = witness;
   const [streams, each] = [8, 200];
-  const writing = Promise.all(Array.from({ length: streams }, (_, n) => write(log, streamOf(n), each, witness)));
-  for (const share of [0.2, 0.6]) {
-    await eventually(() => acknowledged.size > streams * each * share, 'some are acknowledged');
+  const witness = await writeThrough(log, streams, each, async () => {
     await nats.stop();
     await nats.restart();
-  }
-  await writing;
+  });
   await eventually(() => seen.length >= streams * each, 'the subscriber has all');
   expectWhole(seen, streams, each, witness);
 });

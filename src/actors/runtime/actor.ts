@@ -80,7 +80,7 @@ export class Actor {
   tell(envelopes: NonEmpty<CommandEnvelope>): Promise<readonly Answer[]> {
     return new Promise((complete) => {
       for (const waiting of waitTogether(envelopes, complete)) this.#offer(waiting);
-      if (!this.#running && this.#mailbox.size > 0) void this.#run();
+      if (!this.#running) void this.#run();
     });
   }
 
