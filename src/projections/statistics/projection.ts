@@ -23,7 +23,7 @@ export const statisticsProjection: Projection = {
   write: async (session, schema, commits) => {
     const changes = foldStatistics(commits, await currentRun(session, schema, commits[0]!.commit));
     await writeRuns(session, schema, changes);
-    if (changes.counted.length > 0) await session.query(countEvents(schema, changes.counted));
+    if (changes.counted.length > 0) await countEvents(session, schema, changes.counted);
   },
   prepareLoad: (schema, commits) => async (session) => {
     const changes = foldStatistics(commits, await currentRun(session, schema, commits[0]!.commit));

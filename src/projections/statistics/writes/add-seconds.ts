@@ -6,33 +6,25 @@ import type { StatisticsChanges } from '../fold.ts';
 
 /** While loading: what one batch adds to each second, as rows to be summed up by `summingUp`. */
 export function addSeconds(schema: SchemaName, counted: StatisticsChanges['counted']): Statement {
-  const sums = new Map<string, { run: string; second: number; type: string; amount: number; place: number }>();
-  // Most events are like the one before them.
-  let sum: { run: string; second: number; type: string; amount: number; place: number } | undefined;
-  for (const { run, second, type, place } of counted) {
-    if (sum === undefined || sum.second !== second || sum.type !== type || sum.run !== run) {
-      const key = `${run} ${second} ${type}`;
-      sum = sums.get(key) ?? { run, second, type, amount: 0, place };
-      sums.set(key, sum);
-    }
-    sum.amount += 1;
-    sum.place = place;
-  }
-  const rows = [...sums.values()];
   return {
     name: `${schema} add-seconds`,
     text: inSchema(
       'insert into schema.loaded_seconds select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[])',
       schema,
     ),
-    values: [
-      plainArray(rows.map(({ run }) => run)),
-      plainArray(rows.map(({ second }) => second)),
-      plainArray(rows.map(({ type }) => type)),
-      plainArray(rows.map(({ amount }) => amount)),
-      plainArray(rows.map(({ place }) => place)),
-    ],
+    values: rowsOf(counted),
   };
+}
+
+/** Columns: run, second, type, amount, place of the last event. */
+export function rowsOf(counted: StatisticsChanges['counted']): string[] {
+  return [
+    plainArray(counted.map(({ run }) => run)),
+    plainArray(counted.map(({ second }) => second)),
+    plainArray(counted.map(({ type }) => type)),
+    plainArray(counted.map(({ places }) => places.length)),
+    plainArray(counted.map(({ places }) => places.at(-1)!)),
+  ];
 }
 
 export const summingUp = [
