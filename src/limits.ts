@@ -63,9 +63,13 @@ export const limits = {
   /** Messages of one pull of a consumer, and how many bytes may wait before there is another: two pulls are under way at once. */
   jetStreamPullMessages: 1_024,
   jetStreamPullBytes: 4 * 1024 * 1024,
-  /** How long a pull stays open, how often the server says meanwhile that it lives, and the silence after which its consumer is made anew. */
+  /**
+   * How long a pull stays open, how often the server says meanwhile that it lives, the silence after which somebody else is asked whether there is more, and
+   * the one after which its consumer is made anew.
+   */
   jetStreamPullMs: 20_000,
   jetStreamHeartbeatMs: 500,
+  jetStreamDoubtMs: 700,
   jetStreamSilenceMs: 1_750,
   /** A consumer that nobody pulls from goes after this time. */
   jetStreamConsumerIdleMs: 60_000,

@@ -17,7 +17,7 @@ export interface Routes {
   /**
    * Sends wishes of one user, at most `togetherMax()`, to the owner of the shard, with a deadline in its clocks. @throws what a request throws:
    * NoResponders also when no owner is known or it did not answer its door a moment ago, RequestTimeout as soon as it is held dead, or says that it
-   * does not hear.
+   * does not hear, or has lost its connection since.
    */
   ask(shard: number, wishes: NonEmpty<Wish>, timeoutMs: number): Promise<Message>;
 }
@@ -36,17 +36,17 @@ export function createRoutes(ports: {
   const newest = newestFormat(formats);
   /** By shard; made once for each owner, since to find who serves a text that was just put together all of it has to be read. */
   const routes: { nodeId: string; subject: string }[] = [];
-  /** What ends the wait for a node's answers, by node. */
-  const waits = new Map<string, Set<(error: Error) => void>>();
+  /** What ends the wait for a node's answers, by node, since it last lost its connection. */
+  const waits = new Map<string, { readonly losses: number; readonly ends: Set<(error: Error) => void> }>();
   /** Until when nobody knocks again, by node; on the monotonic clock. */
   const suspects = new Map<string, number>();
 
   membership.onChange(() => {
     for (const id of suspects.keys()) if (!membership.isAnswering(id)) suspects.delete(id);
-    for (const [id, ends] of waits) {
-      if (membership.isAnswering(id)) continue;
+    for (const [id, { losses, ends }] of waits) {
+      if (membership.isAnswering(id) && membership.lossesOf(id) === losses) continue;
       waits.delete(id);
-      const gone = new RequestTimeout(`${id} is held dead, or does not hear`);
+      const gone = new RequestTimeout(`${id} is held dead, does not hear, or has lost its connection`);
       for (const end of ends) end(gone);
     }
   });
@@ -63,10 +63,10 @@ export function createRoutes(ports: {
 
   function waitsOf(nodeId: string): Set<(error: Error) => void> {
     const known = waits.get(nodeId);
-    if (known !== undefined) return known;
-    const made = new Set<(error: Error) => void>();
-    waits.set(nodeId, made);
-    return made;
+    if (known !== undefined) return known.ends;
+    const ends = new Set<(error: Error) => void>();
+    waits.set(nodeId, { losses: membership.lossesOf(nodeId), ends });
+    return ends;
   }
 
   function isSuspect(nodeId: string): boolean {

@@ -6,7 +6,7 @@ import type { StreamName } from './ids.ts';
 import { asked } from './jetstream-api.ts';
 import type { StoredMessage } from './jetstream-api.ts';
 import { deliver } from './jetstream-delivery.ts';
-import type { Deliveries } from './jetstream-delivery.ts';
+import type { Deliveries } from './jetstream-consumer.ts';
 import { sequenceOf, subjectOf } from './jetstream-message.ts';
 import { createChainCheck } from './stream-chain.ts';
 

@@ -127,6 +127,7 @@ export function createLocalTransport(options: { clock: Clock; logger?: Logger })
     },
     subscribe: (subject, handler) => receive(subscribers, { subject, queue: '', handler, running: new Set(), stopped: false }),
     connected: () => closing === undefined,
+    losses: () => 0,
     close: () => (closing ??= drain()),
   };
 }

@@ -32,6 +32,9 @@ export async function connectNats(options: NatsTransportOptions): Promise<Transp
   /** Aborts when closing begins or the connection is lost for good: nothing is worth waiting for. */
   const leaving = new AbortController();
   let up = true;
+  let losses = 0;
+  /** What ends the wait for an answer that will not come any more. */
+  const waiting = new Set<() => void>();
   /** Aborts when the connection is back. */
   let back = new AbortController();
   let malformedLoggedAt = -Infinity;
@@ -42,7 +45,9 @@ export async function connectNats(options: NatsTransportOptions): Promise<Transp
     for await (const status of connection.status()) {
       if (status.type === Events.Disconnect) {
         up = false;
+        losses += 1;
         back = new AbortController();
+        for (const end of waiting) end();
         logger.warn({ server: status.data }, 'the connection to NATS is lost; trying again until it is back');
       } else if (status.type === Events.Reconnect) {
         up = true;
@@ -89,7 +94,7 @@ export async function connectNats(options: NatsTransportOptions): Promise<Transp
     const leftMs = Math.floor(timeoutMs - (clock.monotonicMs() - began));
     if (!up || leftMs < 1) throw new NoResponders(`no connection to NATS within ${timeoutMs} ms: not sent on ${subject}`);
     try {
-      const reply = await connection.request(subject, bytes, { timeout: leftMs });
+      const reply = await unlessLost(subject, connection.request(subject, bytes, { timeout: leftMs }));
       const answer = decodeMessage(reply.data);
       if (answer !== undefined) return answer;
     } catch (cause) {
@@ -97,6 +102,14 @@ export async function connectNats(options: NatsTransportOptions): Promise<Transp
     }
     malformed(subject);
     throw new RequestTimeout(`the answer on ${subject} is not in our format`);
+  }
+
+  function unlessLost<T>(subject: string, asked: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const end = () => reject(new RequestTimeout(`the connection to NATS was lost before an answer on ${subject} came`));
+      waiting.add(end);
+      asked.then(resolve, reject).finally(() => waiting.delete(end));
+    });
   }
 
   function ours(cause: unknown, subject: string, timeoutMs: number): unknown {
@@ -200,6 +213,7 @@ export async function connectNats(options: NatsTransportOptions): Promise<Transp
         }
       }),
     connected: () => up && !closing,
+    losses: () => losses,
     close: () => (closing ??= drain()),
   };
 }

@@ -16,7 +16,7 @@ export interface Transport {
   /**
    * Sends to one responder of the subject and awaits its reply.
    * @throws {NoResponders} at once when nobody serves the subject, or when no connection came back to send it over: certainly not handled.
-   * @throws {RequestTimeout} after `timeoutMs`: it may have been handled.
+   * @throws {RequestTimeout} after `timeoutMs`, or as soon as the connection is lost meanwhile: it may have been handled.
    * @throws {TransportClosed} when the connection is closed or lost for good.
    * @throws {MessageTooLarge} when the wire does not take it: never sent.
    */
@@ -28,6 +28,8 @@ export interface Transport {
   subscribe(subject: string, handler: (message: Message, subject: string) => void): Promise<Stop>;
   /** Is the connection up at this moment? */
   connected(): boolean;
+  /** How often it was lost so far: what this node was asked then gets no answer any more. */
+  losses(): number;
   /** Drains: replies that are on their way still go out. */
   close(): Promise<void>;
 }

@@ -180,6 +180,16 @@ describe(`a cluster loses nothing (STARLING_SEED=${seed})`, () => {
     await cluster.restarted(leader, before);
   });
 
+  test('kill -9 of a NATS server that does not lead the log, to which nodes are connected', { timeout: 180_000 }, async () => {
+    const { cluster, bare } = running;
+    const leader = await bare.leader();
+    const follower = ['nats-1', 'nats-2', 'nats-3'].find((name) => name !== leader)!;
+    const before = cluster.pidOf(follower);
+    const { waitedMs } = await survive(`kill -9 of ${follower}, which does not lead`, () => cluster.kill(follower), 8_000);
+    expect(waitedMs).toBeLessThan(nodeAwayMsMax);
+    await cluster.restarted(follower, before);
+  });
+
   test('kill -9 of PostgreSQL', { timeout: 120_000 }, async () => {
     const { cluster } = running;
     await survive('kill -9 of PostgreSQL', () => cluster.kill('postgresql'), 8_000);

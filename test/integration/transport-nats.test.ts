@@ -64,6 +64,20 @@ describe('when the connection breaks', () => {
     }
   });
 
+  it('waits no longer for answers that were under way, and counts what it lost', async () => {
+    const nats = await server();
+    const [here, there] = [await node(nats.url), await node(nats.url)];
+    await there.respond('t.slow', 'q', () => new Promise(() => {}));
+    const losses = [here.losses(), there.losses()];
+    const asked = here.request('t.slow', message('lost'), { timeoutMs: 60_000 });
+    const heard = expect(asked).rejects.toThrow(new RequestTimeout('the connection to NATS was lost before an answer on t.slow came'));
+    await here.request('t.nobody', message('so that the first one has left'), inTime).catch(() => {});
+    await nats.kill();
+    await heard;
+    await eventually(() => !there.connected(), 'the other one notices as well');
+    expect([losses, here.losses(), there.losses()]).toEqual([[0, 0], 1, 1]);
+  });
+
   it('holds a request until the connection is back, within its time-out', async () => {
     const nats = await server();
     const [here, there] = [await node(nats.url), await node(nats.url)];

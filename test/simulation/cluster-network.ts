@@ -116,6 +116,7 @@ export function createClusterNetwork(ports: { clock: Clock; random: Random; faul
     },
     subscribe: (subject, handler) => receive(subscribers, { machine, subject, handler, running: new Set() }),
     connected: () => true,
+    losses: () => 0,
     close: async () => {},
   });
 

@@ -59,6 +59,7 @@ export function createFaultyNetwork(ports: { clock: Clock; random: Random; fault
     publish() {},
     subscribe: async () => async () => {},
     connected: () => true,
+    losses: () => 0,
     close: async () => {},
   });
 

@@ -17,6 +17,7 @@ export function fixedMembership(clock: Clock, nodeId = 'only'): Membership {
     owns: () => serves,
     isCutOff: () => false,
     isAnswering: () => true,
+    lossesOf: () => 0,
     understood: () => ({ events: 1, messages: newestFormat(commandFormats) }),
     onChange: () => () => {},
     nextChange: () => never,

@@ -23,6 +23,8 @@ export interface Heartbeat {
   readonly phase: Phase;
   /** The node does not hear what it says itself, so that it would not hear a command either. */
   readonly deaf: boolean;
+  /** How often it has lost its connection: what it was asked before gets no answer. */
+  readonly losses: number;
   /** What the node's clocks showed when it spoke. */
   readonly clocks: Deadline;
   readonly understands: Generations;
@@ -49,10 +51,12 @@ export function heartbeatMessage(heartbeat: Heartbeat): Message {
 export function parseHeartbeat(message: Message): Heartbeat | undefined {
   const { body } = message;
   if (message.type !== type || message.format !== format || !isRecord(body)) return undefined;
-  const { id, roles, startedAt, seq, phase, deaf, clocks, understands, run, activeActors, commandsPerSecond } = body;
+  // Nodes that do not tell their losses yet may be there as well.
+  const { id, roles, startedAt, seq, phase, deaf, losses = 0, clocks, understands, run, activeActors, commandsPerSecond } = body;
   if (typeof id !== 'string' || !/^[\w-]{1,64}$/.test(id)) return undefined;
   if (!Array.isArray(roles) || !roles.every((role) => typeof role === 'string')) return undefined;
-  if (!isNumber(startedAt) || !isNumber(seq) || !isNumber(activeActors) || !isNumber(commandsPerSecond)) return undefined;
+  if (!isNumber(startedAt) || !isNumber(seq) || !isNumber(losses) || !isNumber(activeActors) || !isNumber(commandsPerSecond))
+    return undefined;
   if (!phases.includes(phase as Phase) || typeof deaf !== 'boolean' || !(run === null || typeof run === 'string')) return undefined;
   if (!isRecord(clocks) || !isNumber(clocks['monotonicMs']) || !isNumber(clocks['wallMs'])) return undefined;
   if (!isRecord(understands) || !isNumber(understands['events']) || !isNumber(understands['messages'])) return undefined;
@@ -63,6 +67,7 @@ export function parseHeartbeat(message: Message): Heartbeat | undefined {
     seq,
     phase: phase as Phase,
     deaf,
+    losses,
     clocks: { monotonicMs: clocks['monotonicMs'], wallMs: clocks['wallMs'] },
     understands: { events: understands['events'], messages: understands['messages'] },
     run: run as RunId | null,

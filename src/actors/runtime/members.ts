@@ -29,6 +29,8 @@ export interface Membership {
   isCutOff(): boolean;
   /** It is there, and says that it hears what it is asked. */
   isAnswering(nodeId: string): boolean;
+  /** Counts the connections that it has lost, as far as this node has heard: answers to what it was asked before do not come. */
+  lossesOf(nodeId: string): number;
   /** What every node of the cluster can read; the oldest of all while this node may not have heard from everybody. */
   understood(): Generations;
   /** Called after each change of who is there or who owns what; the function that comes back ends that. */

@@ -80,7 +80,7 @@ export async function startMembership(ports: MembershipPorts): Promise<Membershi
       rate = { perSecond: ((commandsAnswered - rate.answered) * 1000) / (now - rate.at), at: now, answered: commandsAnswered };
     }
     const load = { activeActors, commandsPerSecond: rate.perSecond };
-    return { ...node, seq, phase, deaf: wasDeaf, clocks: clocksOf(clock), understands, run, ...load };
+    return { ...node, seq, phase, deaf: wasDeaf, losses: transport.losses(), clocks: clocksOf(clock), understands, run, ...load };
   }
 
   function speak(): void {
@@ -121,7 +121,7 @@ export async function startMembership(ports: MembershipPorts): Promise<Membershi
     if (known === undefined) return meet(heartbeat);
     const before = known.heartbeat;
     Object.assign(known, { heartbeat, ahead: aheadOf(heartbeat.clocks), heardAt: clock.monotonicMs() });
-    if (before.phase !== heartbeat.phase || before.deaf !== heartbeat.deaf) changed();
+    if (before.phase !== heartbeat.phase || before.deaf !== heartbeat.deaf || before.losses !== heartbeat.losses) changed();
   }
 
   function meet(heartbeat: Heartbeat): void {
@@ -207,6 +207,7 @@ export async function startMembership(ports: MembershipPorts): Promise<Membershi
     owns: (shard) => owners[shard] === myself && !isDeaf(),
     isCutOff: isDeaf,
     isAnswering: (id) => id === node.id || others.get(id)?.heartbeat.deaf === false,
+    lossesOf: (id) => (id === node.id ? transport.losses() : (others.get(id)?.heartbeat.losses ?? 0)),
     understood() {
       if (isDeaf() || clock.monotonicMs() - hearingSince < limits.memberSilentMs) return oldest;
       let { events, messages } = understands;

@@ -22,10 +22,12 @@ function createCluster() {
 
   async function join(id: string, options: { roles?: string[]; understands?: Generations; skewMs?: number; serves?: boolean } = {}) {
     const cut = { speaks: true, hears: true };
+    const connection = { losses: 0 };
     const skewMs = options.skewMs ?? 0;
     const nodeClock: Clock = { ...clock, now: () => clock.now() + skewMs, monotonicMs: () => clock.monotonicMs() + 3 * skewMs };
     const way: Transport = {
       ...transport,
+      losses: () => connection.losses,
       publish: (subject, message) => void (cut.speaks && transport.publish(subject, message)),
       subscribe: (subject, handler) => transport.subscribe(subject, (message, on) => void (cut.hears && handler(message, on))),
     };
@@ -43,7 +45,7 @@ function createCluster() {
     });
     onTestFinished(() => membership.stop());
     if (options.serves ?? true) membership.serve();
-    return { membership, cut, load, metrics, clock: nodeClock };
+    return { membership, cut, connection, load, metrics, clock: nodeClock };
   }
 
   const say = (body: Partial<Heartbeat> & { id: string }, message?: Partial<Message>) =>
@@ -54,6 +56,7 @@ function createCluster() {
         seq: 1,
         phase: 'serving',
         deaf: false,
+        losses: 0,
         clocks: { monotonicMs: 0, wallMs: 0 },
         understands: { events: 1, messages: 1 },
         run: null,
@@ -161,6 +164,32 @@ describe('who is there', () => {
     second.membership.serve();
     await clock.advance(soon);
     expect(changes).toBe(1);
+  });
+});
+
+describe('a node that has lost its connection', () => {
+  test('says so with its next heartbeat, which counts as a change: what it was asked before is lost', async () => {
+    const { clock, join } = createCluster();
+    const first = await join('a');
+    const second = await join('b');
+    await clock.advance(5_000);
+    let changes = 0;
+    first.membership.onChange(() => changes++);
+    second.connection.losses = 1;
+    await clock.advance(limits.heartbeatMs + soon);
+    expect(changes).toBe(1);
+    expect(first.membership.lossesOf('b')).toBe(1);
+    expect(second.membership.lossesOf('b')).toBe(1);
+    expect(first.membership.isAnswering('b')).toBe(true);
+  });
+
+  test('cannot say so if it is of an older version', async () => {
+    const { clock, join, say } = createCluster();
+    const first = await join('a');
+    say({ id: 'old', losses: undefined! });
+    await clock.advance(soon);
+    expect(namesSeenBy(first)).toEqual(['a', 'old']);
+    expect(first.membership.lossesOf('old')).toBe(0);
   });
 });
 

@@ -19,7 +19,11 @@ const reply: Message = { type: 'Answer', format: 1, body: null };
 function setUp(answer: () => Promise<Message> = () => Promise.resolve(reply)) {
   const clock = createSimulatedClock();
   const asked: { subject: string; deadline: Deadline }[] = [];
-  const seen: { owner: Peer | undefined; alive: boolean } = { owner: { id: 'a', ahead: { monotonicMs: 0, wallMs: 0 } }, alive: true };
+  const seen: { owner: Peer | undefined; alive: boolean; losses: number } = {
+    owner: { id: 'a', ahead: { monotonicMs: 0, wallMs: 0 } },
+    alive: true,
+    losses: 0,
+  };
   let changed = () => {};
   const request: Transport['request'] = (subject, message) => {
     const [envelope] = readCommandMessage(message) as readonly [CommandEnvelope];
@@ -30,6 +34,7 @@ function setUp(answer: () => Promise<Message> = () => Promise.resolve(reply)) {
     ...fixedMembership(clock),
     ownerOf: () => seen.owner,
     isAnswering: () => seen.alive,
+    lossesOf: () => seen.losses,
     onChange: (listener: () => void) => {
       changed = listener;
       return () => {};
@@ -72,6 +77,18 @@ describe('a node that', () => {
     seen.alive = false;
     change();
     await expect(lost).rejects.toThrow(RequestTimeout);
+  });
+
+  test('has lost its connection since it was asked gives no answer any more, and is asked again', async () => {
+    const answers = [new Promise<Message>(() => {}), Promise.resolve(reply)];
+    const { asked, seen, ask, change } = setUp(() => answers.shift()!);
+    const lost = ask();
+    seen.losses = 1;
+    change();
+    await expect(lost).rejects.toThrow(RequestTimeout);
+    change();
+    expect(await ask()).toBe(reply);
+    expect(asked).toHaveLength(2);
   });
 
   test('does not answer its door is left alone for a moment', async () => {

@@ -1,0 +1,176 @@
+import { createInbox } from 'nats';
+import type { Msg, NatsConnection } from 'nats';
+import type { Clock } from '../clock.ts';
+import { limits } from '../limits.ts';
+import type { Logger } from '../logger.ts';
+import type { NatsRequests } from '../nats/nats-requests.ts';
+import type { Random } from '../random.ts';
+import type { JetStreamApi, StoredMessage } from './jetstream-api.ts';
+import { commitOf } from './jetstream-message.ts';
+
+export interface Deliveries {
+  readonly connection: NatsConnection;
+  readonly requests: NatsRequests;
+  readonly api: JetStreamApi;
+  readonly stream: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+export interface DeliveryOptions {
+  readonly from: number;
+  /** Of one subject alone; without it, every message there is. */
+  readonly subject?: string;
+  readonly signal: AbortSignal;
+  /** How long to go on trying while nothing comes. */
+  readonly patienceMs: number;
+}
+
+/** A consumer of a server, with pulls under way. `take`: the next messages as they came, or undefined when there will be none. */
+export async function openConsumer(ports: Deliveries, { from, subject, signal }: DeliveryOptions) {
+  const { connection, requests, api, stream, clock, random, logger } = ports;
+  const name = `starling-${Buffer.from(random.bytes(9)).toString('base64url')}`;
+  await api.createConsumer(stream, name, {
+    deliver_policy: 'by_start_sequence',
+    opt_start_seq: from,
+    ack_policy: 'none',
+    replay_policy: 'instant',
+    ...(subject !== undefined && { filter_subject: subject }),
+    mem_storage: true,
+    num_replicas: 1,
+    inactive_threshold: limits.jetStreamConsumerIdleMs * 1e6,
+  });
+
+  const inbox = createInbox();
+  const losses = requests.losses;
+  const ended = new AbortController();
+  let queue: StoredMessage[] = [];
+  let queuedBytes = 0;
+  /** Messages that the server may still send for the pulls that are open. */
+  let wanted = 0;
+  let delivered = 0;
+  /** Sequence of the message that comes next, of a consumer of everything. */
+  let expected = from;
+  let heardAt = clock.monotonicMs();
+  let broken = false;
+  let wake = () => {};
+
+  const fail = (why: string) => {
+    if (!broken && !signal.aborted) logger.debug({ consumer: name, why }, 'a consumer of the event log is lost');
+    broken = true;
+    wake();
+  };
+
+  const subscription = connection.subscribe(inbox, {
+    callback(error, message) {
+      heardAt = clock.monotonicMs();
+      if (error) return fail(error.message);
+      if (broken) return;
+      if (message.reply === '' || message.reply === undefined) statusCame(message);
+      else commitCame(message, message.reply);
+    },
+  });
+
+  function commitCame({ subject: on, data }: Msg, reply: string): void {
+    const [sequence, order] = numbersOf(reply, name);
+    // Lost on its way to us, so everything after it has to wait.
+    if (order !== delivered + 1) return fail(`message ${delivered + 1} did not arrive`);
+    delivered = order;
+    expected = sequence + 1;
+    wanted -= 1;
+    queue.push({ sequence, subject: on, data });
+    queuedBytes += data.length;
+    // Also while whoever takes them is busy with others.
+    pull();
+    wake();
+  }
+
+  function statusCame(message: Msg): void {
+    const { code, description } = message.headers ?? { code: 0, description: '' };
+    if (code === 100) return;
+    if (code === 404 || code === 408 || (code === 409 && /MaxBytes|Batch Completed/i.test(description))) {
+      const left = Number(message.headers?.get('Nats-Pending-Messages') || wanted);
+      wanted = Math.max(0, wanted - left);
+      pull();
+    } else fail(`${code} ${description}`);
+  }
+
+  function pull(): void {
+    if (broken || wanted > limits.jetStreamPullMessages / 2 || queuedBytes > limits.jetStreamPullBytes) return;
+    const ask = {
+      batch: limits.jetStreamPullMessages,
+      max_bytes: limits.jetStreamPullBytes,
+      expires: limits.jetStreamPullMs * 1e6,
+      idle_heartbeat: limits.jetStreamHeartbeatMs * 1e6,
+    };
+    if (wanted === 0) heardAt = clock.monotonicMs();
+    wanted += ask.batch;
+    connection.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${name}`, JSON.stringify(ask), { reply: inbox });
+  }
+
+  /** Whoever should speak and does not is taken for lost; so is what was on its way when the connection broke. */
+  async function watch(): Promise<void> {
+    while (!broken && !ended.signal.aborted) {
+      await clock.sleep(limits.jetStreamHeartbeatMs / 2, ended.signal);
+      const silentMs = clock.monotonicMs() - heardAt;
+      if (requests.losses !== losses) fail('the connection was lost');
+      else if (wanted > 0 && silentMs > limits.jetStreamSilenceMs) fail(`silent for ${Math.round(silentMs)} ms`);
+      else if (wanted > 0 && silentMs > limits.jetStreamDoubtMs && (await isBehind()))
+        fail(`silent, though there is commit ${commitOf(expected)}`);
+    }
+  }
+
+  /** Does the log have what should have come, also a moment later? Nothing is left out of a consumer of everything. */
+  async function isBehind(): Promise<boolean> {
+    const missing = expected;
+    if (subject !== undefined || (await api.messageAnywhere(stream, missing).catch(() => undefined)) === undefined) return false;
+    await clock.sleep(limits.jetStreamOneByOneMs, ended.signal);
+    return expected === missing;
+  }
+  void watch();
+  const onAbort = () => wake();
+  signal.addEventListener('abort', onAbort);
+  pull();
+
+  function takeQueued(): readonly StoredMessage[] {
+    let count = 0;
+    let bytes = 0;
+    for (const { data } of queue) {
+      if (count > 0 && bytes + data.length > limits.bytesPerBatchMax) break;
+      bytes += data.length;
+      count += 1;
+      if (count === limits.commitsPerReadMax) break;
+    }
+    const batch = count === queue.length ? queue : queue.slice(0, count);
+    queue = count === queue.length ? [] : queue.slice(count);
+    queuedBytes -= bytes;
+    return batch;
+  }
+
+  return {
+    async take(): Promise<readonly StoredMessage[] | undefined> {
+      while (queue.length === 0 && !broken && !signal.aborted) await new Promise<void>((resolve) => (wake = resolve));
+      if (signal.aborted || queue.length === 0) return undefined;
+      const batch = takeQueued();
+      pull();
+      return batch;
+    },
+    close(): void {
+      ended.abort();
+      signal.removeEventListener('abort', onAbort);
+      if (connection.isClosed()) return;
+      subscription.unsubscribe();
+      // One that stays behind goes by itself.
+      api.deleteConsumer(stream, name).catch(() => {});
+    },
+  };
+}
+
+/** Sequence in the stream and in the consumer, from `$JS.ACK[.domain.account].stream.consumer.deliveries.sequence.order.time.pending[.token]`. */
+function numbersOf(reply: string, consumer: string): [sequence: number, order: number] {
+  const deliveries = reply.indexOf(consumer) + consumer.length + 1;
+  const sequence = reply.indexOf('.', deliveries) + 1;
+  const order = reply.indexOf('.', sequence) + 1;
+  return [Number(reply.slice(sequence, order - 1)), Number(reply.slice(order, reply.indexOf('.', order)))];
+}
