@@ -86,8 +86,10 @@ async function settle(): Promise<void> {
   );
 }
 
-// A node that is away is noticed and replaced within 3 s; what is more than that here is the machine, which runs all of the cluster and the load on few cores.
-const nodeAwayMsMax = 10_000;
+// A node that is away is noticed and replaced within 3 s, and the death of the leader costs at most one above what a bare client waits; what is more than that
+// here is the machine, which runs all of the cluster and the load on few cores.
+const nodeAwayMsMax = 6_000;
+const leaderAwayMsMax = 4_000;
 
 /** Starts a node whose way to NATS leads through a proxy, and cuts it there for a while, under load; `prepare` comes before the cut. */
 async function surviveCut(
@@ -176,7 +178,7 @@ describe(`a cluster loses nothing (STARLING_SEED=${seed})`, () => {
     const leader = await bare.leader();
     const before = cluster.pidOf(leader);
     const { waitedMs, bareMs } = await survive(`kill -9 of ${leader}, the leader`, () => cluster.kill(leader), 12_000);
-    expect(waitedMs - bareMs).toBeLessThan(nodeAwayMsMax);
+    expect(waitedMs - bareMs).toBeLessThan(leaderAwayMsMax);
     await cluster.restarted(leader, before);
   });
 
