@@ -5,11 +5,11 @@ import type { ActorNode } from '../actor-node.ts';
 import type { ClusterClientCalls } from '../cluster-client.ts';
 import type { EchoCalls } from '../echo-process.ts';
 import { interleave, ratioResult, spreadOf } from '../harness.ts';
-import type { Result, Round } from '../harness.ts';
+import type { Result } from '../harness.ts';
 import type { Stand } from '../stand.ts';
 import { startNatsCluster } from '../../support/nats-cluster.ts';
 import type { NatsCluster } from '../../support/nats-cluster.ts';
-import { eventually } from '../../support/wait-for.ts';
+import { measureClusterCpu, nodesSeen } from './cluster-cpu.ts';
 import { measureClusterReplay } from './cluster-replay.ts';
 
 const space = 'bench';
@@ -24,7 +24,8 @@ export async function measureCluster(stand: Stand): Promise<readonly Result[]> {
   const settings = { NATS_URL: servers.urls.join(','), STARLING_LOG: 'jetstream', STARLING_LOG_REPLICAS: String(replicas) };
   try {
     const commands = await measureCommands(stand, servers, { ...settings, STARLING_SPACE: space });
-    return [...commands, await measureClusterReplay(stand, { ...settings, STARLING_SPACE: 'replay' })];
+    const cpu = await measureClusterCpu(stand, servers.urls, settings);
+    return [...commands, cpu, await measureClusterReplay(stand, { ...settings, STARLING_SPACE: 'replay' })];
   } finally {
     await servers.remove();
   }
@@ -44,7 +45,7 @@ async function measureCommands(stand: Stand, servers: NatsCluster, env: Readonly
   const send = () => client.call('commands', { count: commands, limit: inFlight });
   try {
     stand.progress('cluster: one actor node');
-    const first = await join();
+    await join();
     await client.call('connect', { servers: servers.urls, space, replicas });
     await echo.call('serve', { servers: servers.urls, subject: 'bench.echo' });
     await client.call('register', { count: users });
@@ -55,9 +56,9 @@ async function measureCommands(stand: Stand, servers: NatsCluster, env: Readonly
     const passing = await join();
     const steady = await underLoad;
     const failed = Object.entries(steady.outcomes).filter(([outcome]) => outcome !== 'accepted');
-    await seen(client, 2);
+    await nodesSeen(client, 2);
     await passing.stop();
-    await seen(client, 1);
+    await nodesSeen(client, 1);
     await client.call('commands', { count: users * 2, limit: inFlight });
     await client.call('publishes', { count: users * 2, limit: inFlight, subjects: users });
 
@@ -79,24 +80,6 @@ async function measureCommands(stand: Stand, servers: NatsCluster, env: Readonly
       () => client.call('bareRead', { stream: `STARLING_${space}` }),
       () => client.call('logRead', undefined),
     );
-
-    stand.progress('cluster: CPU of one and of two actor nodes');
-    const cpuOf = async (working: readonly ActorNode[]): Promise<number> => {
-      const before = await Promise.all(working.map((node) => node.cpuSeconds()));
-      await send();
-      const after = await Promise.all(working.map((node) => node.cpuSeconds()));
-      return after.reduce((sum, seconds, index) => sum + seconds - before[index]!, 0) / commands;
-    };
-    const alone: number[] = [];
-    for (let round = 0; round < rounds; round++) alone.push(await cpuOf([first]));
-
-    const second = await join();
-    await seen(client, 2);
-    // Until it has read its streams, and its code is as warm as that of the first.
-    await send();
-    await send();
-    const cpu: Round[] = [];
-    for (const floor of alone) cpu.push({ floor: floor * 1e6, subject: (await cpuOf([first, second])) * 1e6 });
 
     const notes = failed.map(([outcome, count]) => `${count} commands were ${outcome}`);
     return [
@@ -130,16 +113,6 @@ async function measureCommands(stand: Stand, servers: NatsCluster, env: Readonly
         },
         trips,
       ),
-      ratioResult(
-        {
-          scenario: 'cluster',
-          title: 'CPU of a command with 2 actor nodes over 1',
-          target: { kind: 'at most', value: 1.15 },
-          unit: 'µs',
-          floorIs: 'the same with 1 actor node',
-        },
-        cpu,
-      ),
       {
         scenario: 'cluster',
         title: `commands that failed while a node joined, of ${Math.round((steadyPerSecond * steadyMs) / 1_000)}`,
@@ -162,8 +135,4 @@ async function measureCommands(stand: Stand, servers: NatsCluster, env: Readonly
     await Promise.all([client.stop(), echo.stop()]);
     for (const node of nodes) await node.stop();
   }
-}
-
-async function seen(client: Child<ClusterClientCalls>, nodes: number): Promise<void> {
-  await eventually(async () => (await client.call('actorNodes', undefined)) === nodes, `${nodes} actor nodes serve`);
 }
