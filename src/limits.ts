@@ -71,6 +71,8 @@ export const limits = {
   jetStreamHeartbeatMs: 500,
   jetStreamDoubtMs: 700,
   jetStreamSilenceMs: 1_750,
+  /** Consumers that are made, one after the other, in search of one that lives on the server which the node is connected to; of three, that is one in three. */
+  jetStreamConsumerTries: 6,
   /** A consumer that nobody pulls from goes after this time. */
   jetStreamConsumerIdleMs: 60_000,
   /** Pause before a stream is asked for its end again while an append to it is under way. */

@@ -89,8 +89,11 @@ export function createJetStreamApi(requests: NatsRequests) {
     streamInfo: async (stream: string) => (await call(`STREAM.INFO.${stream}`)) as StreamInfo,
     createStream: (stream: string, config: object) => call(`STREAM.CREATE.${stream}`, { name: stream, ...config }),
     updateStream: (stream: string, config: object) => call(`STREAM.UPDATE.${stream}`, config),
-    createConsumer: (stream: string, consumer: string, config: object) =>
-      call(`CONSUMER.CREATE.${stream}.${consumer}`, { stream_name: stream, config: { name: consumer, ...config } }),
+    /** `leader`: name of the server that will serve it; of one that stands alone there is no word of a cluster. */
+    createConsumer: async (stream: string, consumer: string, config: object) =>
+      (await call(`CONSUMER.CREATE.${stream}.${consumer}`, { stream_name: stream, config: { name: consumer, ...config } })) as {
+        readonly cluster?: { readonly leader?: string };
+      },
     deleteConsumer: (stream: string, consumer: string) => call(`CONSUMER.DELETE.${stream}.${consumer}`),
     /** Undefined also where the replica that was asked does not have it yet. */
     messageAnywhere: (stream: string, sequence: number) => getAnywhere(stream, { seq: sequence }),

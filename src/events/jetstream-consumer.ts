@@ -29,23 +29,13 @@ export interface DeliveryOptions {
 
 /** A consumer of a server, with pulls under way. `take`: the next messages as they came, or undefined when there will be none. */
 export async function openConsumer(ports: Deliveries, { from, subject, signal }: DeliveryOptions) {
-  const { connection, requests, api, stream, clock, random, logger } = ports;
-  const name = `starling-${Buffer.from(random.bytes(9)).toString('base64url')}`;
-  await api.createConsumer(stream, name, {
-    deliver_policy: 'by_start_sequence',
-    opt_start_seq: from,
-    ack_policy: 'none',
-    replay_policy: 'instant',
-    ...(subject !== undefined && { filter_subject: subject }),
-    mem_storage: true,
-    num_replicas: 1,
-    inactive_threshold: limits.jetStreamConsumerIdleMs * 1e6,
-  });
-
+  const { connection, requests, api, stream, clock, logger } = ports;
+  const name = await createConsumer(ports, from, subject);
   const inbox = createInbox();
   const losses = requests.losses;
   const ended = new AbortController();
-  let queue: StoredMessage[] = [];
+  /** What has come; the last batch still grows. */
+  const batches: { readonly messages: StoredMessage[]; bytes: number }[] = [];
   let queuedBytes = 0;
   /** Messages that the server may still send for the pulls that are open. */
   let wanted = 0;
@@ -79,7 +69,11 @@ export async function openConsumer(ports: Deliveries, { from, subject, signal }:
     delivered = order;
     expected = sequence + 1;
     wanted -= 1;
-    queue.push({ sequence, subject: on, data });
+    let batch = batches.at(-1);
+    const isFull = batch && (batch.messages.length === limits.commitsPerReadMax || batch.bytes + data.length > limits.bytesPerBatchMax);
+    if (batch === undefined || isFull) batches.push((batch = { messages: [], bytes: 0 }));
+    batch.messages.push({ sequence, subject: on, data });
+    batch.bytes += data.length;
     queuedBytes += data.length;
     // Also while whoever takes them is busy with others.
     pull();
@@ -133,28 +127,14 @@ export async function openConsumer(ports: Deliveries, { from, subject, signal }:
   signal.addEventListener('abort', onAbort);
   pull();
 
-  function takeQueued(): readonly StoredMessage[] {
-    let count = 0;
-    let bytes = 0;
-    for (const { data } of queue) {
-      if (count > 0 && bytes + data.length > limits.bytesPerBatchMax) break;
-      bytes += data.length;
-      count += 1;
-      if (count === limits.commitsPerReadMax) break;
-    }
-    const batch = count === queue.length ? queue : queue.slice(0, count);
-    queue = count === queue.length ? [] : queue.slice(count);
-    queuedBytes -= bytes;
-    return batch;
-  }
-
   return {
     async take(): Promise<readonly StoredMessage[] | undefined> {
-      while (queue.length === 0 && !broken && !signal.aborted) await new Promise<void>((resolve) => (wake = resolve));
-      if (signal.aborted || queue.length === 0) return undefined;
-      const batch = takeQueued();
+      while (batches.length === 0 && !broken && !signal.aborted) await new Promise<void>((resolve) => (wake = resolve));
+      const batch = signal.aborted ? undefined : batches.shift();
+      if (batch === undefined) return undefined;
+      queuedBytes -= batch.bytes;
       pull();
-      return batch;
+      return batch.messages;
     },
     close(): void {
       ended.abort();
@@ -165,6 +145,30 @@ export async function openConsumer(ports: Deliveries, { from, subject, signal }:
       api.deleteConsumer(stream, name).catch(() => {});
     },
   };
+}
+
+/**
+ * One consumer on one server, that of everything on the one which this node is connected to, where that comes about within some tries: chance decides where it
+ * lives, and what another server sends goes through two.
+ */
+async function createConsumer({ connection, api, stream, random }: Deliveries, from: number, subject?: string): Promise<string> {
+  const config = {
+    deliver_policy: 'by_start_sequence',
+    opt_start_seq: from,
+    ack_policy: 'none',
+    replay_policy: 'instant',
+    ...(subject !== undefined && { filter_subject: subject }),
+    mem_storage: true,
+    num_replicas: 1,
+    inactive_threshold: limits.jetStreamConsumerIdleMs * 1e6,
+  };
+  for (let tries = 1; ; tries++) {
+    const name = `starling-${Buffer.from(random.bytes(9)).toString('base64url')}`;
+    const { cluster } = await api.createConsumer(stream, name, config);
+    const isNear = cluster?.leader === undefined || cluster.leader === connection.info?.server_name;
+    if (isNear || subject !== undefined || tries === limits.jetStreamConsumerTries) return name;
+    api.deleteConsumer(stream, name).catch(() => {});
+  }
 }
 
 /** Sequence in the stream and in the consumer, from `$JS.ACK[.domain.account].stream.consumer.deliveries.sequence.order.time.pending[.token]`. */

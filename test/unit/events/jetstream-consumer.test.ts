@@ -1,4 +1,3 @@
-import type { Msg, NatsConnection } from 'nats';
 import { describe, expect, test } from 'vitest';
 import { openConsumer } from '../../../src/events/jetstream-consumer.ts';
 import type { Deliveries } from '../../../src/events/jetstream-consumer.ts';
@@ -7,13 +6,23 @@ import { silentLogger } from '../../../src/logger.ts';
 import { seededRandom } from '../../../src/random.ts';
 import { createSimulatedClock } from '../../simulation/simulated-clock.ts';
 
-/** A consumer of everything, from message 7 on, of a server that is played by the test: `held` are the sequences that the log has. */
-async function setUp(held: ReadonlySet<number>) {
+interface Played {
+  /** Sequences that the log has. */
+  readonly held?: ReadonlySet<number>;
+  /** Where the servers put one consumer after the other; this node is connected to `near`. */
+  readonly places?: string[];
+  readonly subject?: string;
+}
+
+/** A consumer of everything, from message 7 on, of servers that are played by the test. */
+async function setUp({ held = new Set(), places = ['near'], subject }: Played = {}) {
   const clock = createSimulatedClock();
-  let hear: (message: Msg) => void = () => {};
-  let consumer = '';
+  let hear: (message: object) => void = () => {};
+  const made: string[] = [];
+  const deleted: string[] = [];
   const connection = {
-    subscribe(_inbox: string, { callback }: { callback: (error: null, message: Msg) => void }) {
+    info: { server_name: 'near' },
+    subscribe(_inbox: string, { callback }: { callback: (error: null, message: object) => void }) {
       hear = (message) => callback(null, message);
       return { unsubscribe() {} };
     },
@@ -21,12 +30,15 @@ async function setUp(held: ReadonlySet<number>) {
     isClosed: () => false,
   };
   const api = {
-    createConsumer: async (_stream: string, name: string) => void (consumer = name),
-    deleteConsumer: async () => {},
+    createConsumer: async (_stream: string, name: string) => {
+      made.push(name);
+      return { cluster: { leader: places[made.length - 1] ?? 'far' } };
+    },
+    deleteConsumer: async (_stream: string, name: string) => void deleted.push(name),
     messageAnywhere: async (_stream: string, sequence: number) => (held.has(sequence) ? { sequence } : undefined),
   };
   const ports = {
-    connection: connection as unknown as NatsConnection,
+    connection: connection as unknown as Deliveries['connection'],
     api: api as unknown as Deliveries['api'],
     requests: { losses: 0 } as Deliveries['requests'],
     stream: 'LOG',
@@ -34,23 +46,45 @@ async function setUp(held: ReadonlySet<number>) {
     random: seededRandom(1),
     logger: silentLogger,
   };
-  const opened = await openConsumer(ports, { from: 7, signal: new AbortController().signal, patienceMs: 1_000 });
+  const signal = new AbortController().signal;
+  const opened = await openConsumer(ports, { from: 7, signal, patienceMs: 1_000, ...(subject !== undefined && { subject }) });
   let taken: unknown = 'nothing yet';
   const take = () => void opened.take().then((batch) => (taken = batch));
   take();
   return {
     clock,
+    made,
+    deleted,
     take,
     taken: () => taken,
-    beat: () => hear({ headers: { code: 100, description: 'Idle Heartbeat' } } as unknown as Msg),
+    beat: () => hear({ headers: { code: 100, description: 'Idle Heartbeat' } }),
     send: (sequence: number, order: number) =>
-      hear({ subject: 's', data: new Uint8Array(1), reply: `$JS.ACK.LOG.${consumer}.1.${sequence}.${order}.0.0` } as unknown as Msg),
+      hear({ subject: 's', data: new Uint8Array(1), reply: `$JS.ACK.LOG.${made.at(-1)}.1.${sequence}.${order}.0.0` }),
   };
 }
 
+describe('a consumer of everything', () => {
+  test('lives on the server that this node is connected to, where that comes about', async () => {
+    const { made, deleted } = await setUp({ places: ['far', 'further', 'near'] });
+    expect(made).toHaveLength(3);
+    expect(deleted).toEqual(made.slice(0, 2));
+  });
+
+  test('may live elsewhere when it does not', async () => {
+    const { made, deleted } = await setUp({ places: [] });
+    expect(made).toHaveLength(limits.jetStreamConsumerTries);
+    expect(deleted).toEqual(made.slice(0, -1));
+  });
+
+  test('is worth the search, one of a single stream is not', async () => {
+    const { made, deleted } = await setUp({ places: ['far'], subject: 'a.stream' });
+    expect([made.length, deleted.length]).toEqual([1, 0]);
+  });
+});
+
 describe('a consumer that says nothing', () => {
   test('is lost soon where the log has what it should have sent', async () => {
-    const { clock, taken } = await setUp(new Set([7]));
+    const { clock, taken } = await setUp({ held: new Set([7]) });
     await clock.advance(limits.jetStreamDoubtMs - 1);
     expect(taken()).toBe('nothing yet');
     await clock.advance(limits.jetStreamHeartbeatMs / 2 + limits.jetStreamOneByOneMs + 1);
@@ -58,7 +92,7 @@ describe('a consumer that says nothing', () => {
   });
 
   test('gets more time where the log has nothing either', async () => {
-    const { clock, taken } = await setUp(new Set());
+    const { clock, taken } = await setUp();
     await clock.advance(limits.jetStreamSilenceMs);
     expect(taken()).toBe('nothing yet');
     await clock.advance(limits.jetStreamHeartbeatMs);
@@ -67,7 +101,7 @@ describe('a consumer that says nothing', () => {
 
   test('is not asked about while it says that it lives, nor about what has come', async () => {
     const held = new Set([7]);
-    const { clock, taken, take, beat, send } = await setUp(held);
+    const { clock, taken, take, beat, send } = await setUp({ held });
     send(7, 1);
     await clock.advance(0);
     expect(taken()).toMatchObject([{ sequence: 7 }]);
