@@ -7,8 +7,8 @@ import { seededRandom } from '../../../src/random.ts';
 import { createSimulatedClock } from '../../simulation/simulated-clock.ts';
 
 interface Played {
-  /** Sequences that the log has. */
-  readonly held?: ReadonlySet<number>;
+  /** Sequences that the log has, where it answers. */
+  readonly held?: ReadonlySet<number> | 'silent';
   /** Where the servers put one consumer after the other; this node is connected to `near`. */
   readonly places?: string[];
   readonly subject?: string;
@@ -35,7 +35,8 @@ async function setUp({ held = new Set(), places = ['near'], subject }: Played = 
       return { cluster: { leader: places[made.length - 1] ?? 'far' } };
     },
     deleteConsumer: async (_stream: string, name: string) => void deleted.push(name),
-    messageAnywhere: async (_stream: string, sequence: number) => (held.has(sequence) ? { sequence } : undefined),
+    messageAnywhere: (_stream: string, sequence: number) =>
+      held === 'silent' ? new Promise(() => {}) : Promise.resolve(held.has(sequence) ? { sequence } : undefined),
   };
   const ports = {
     connection: connection as unknown as Deliveries['connection'],
@@ -88,6 +89,12 @@ describe('a consumer that says nothing', () => {
     await clock.advance(limits.jetStreamDoubtMs - 1);
     expect(taken()).toBe('nothing yet');
     await clock.advance(limits.jetStreamHeartbeatMs / 2 + limits.jetStreamOneByOneMs + 1);
+    expect(taken()).toBeUndefined();
+  });
+
+  test('is lost in its time also where nobody else answers', async () => {
+    const { clock, taken } = await setUp({ held: 'silent' });
+    await clock.advance(limits.jetStreamSilenceMs + limits.jetStreamHeartbeatMs / 2);
     expect(taken()).toBeUndefined();
   });
 
