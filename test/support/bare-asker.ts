@@ -8,6 +8,8 @@ import { eventually } from './wait-for.ts';
 export interface BareAsker {
   /** Name of the server that leads the log. */
   leader(): Promise<string>;
+  /** Resolves when every server has all of the log: one that was started again and is still behind counts as one more that is dead. */
+  inSync(): Promise<unknown>;
   /** The longest that one message waited for its answer since the last call, in milliseconds. */
   longestWaitMs(): number;
   stop(): Promise<void>;
@@ -50,6 +52,13 @@ export async function startBareAsker(servers: readonly string[], space: string):
   return {
     leader: () =>
       eventually(async () => (await manager.streams.info(natsStreamOf(space))).cluster?.leader, 'the log has a leader', 60_000, 500),
+    inSync: () =>
+      eventually(
+        async () => (await manager.streams.info(natsStreamOf(space))).cluster?.replicas?.every(({ current }) => current),
+        'the log is in sync',
+        60_000,
+        100,
+      ),
     longestWaitMs() {
       const worst = Math.max(longest, performance.now() - since);
       longest = 0;
