@@ -29,7 +29,10 @@ export interface Membership {
   isCutOff(): boolean;
   /** It is there, and says that it hears what it is asked. */
   isAnswering(nodeId: string): boolean;
-  /** Counts the connections that it has lost, as far as this node has heard: answers to what it was asked before do not come. */
+  /**
+   * Counts the connections that another node has lost, as far as this one has heard: answers to what it was asked before do not come. Always 0 of this node
+   * itself, whose transport ends what it has asked.
+   */
   lossesOf(nodeId: string): number;
   /** What every node of the cluster can read; the oldest of all while this node may not have heard from everybody. */
   understood(): Generations;

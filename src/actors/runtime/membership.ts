@@ -207,7 +207,7 @@ export async function startMembership(ports: MembershipPorts): Promise<Membershi
     owns: (shard) => owners[shard] === myself && !isDeaf(),
     isCutOff: isDeaf,
     isAnswering: (id) => id === node.id || others.get(id)?.heartbeat.deaf === false,
-    lossesOf: (id) => (id === node.id ? transport.losses() : (others.get(id)?.heartbeat.losses ?? 0)),
+    lossesOf: (id) => others.get(id)?.heartbeat.losses ?? 0,
     understood() {
       if (isDeaf() || clock.monotonicMs() - hearingSince < limits.memberSilentMs) return oldest;
       let { events, messages } = understands;
