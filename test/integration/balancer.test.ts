@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import { afterEach, expect, test } from 'vitest';
@@ -60,6 +61,13 @@ test('a port that somebody listens on is refused with the cure, and the ones bef
       `port ${taken} is taken by another program: stop it, or choose another`,
     );
   await assertFree([free!], 'choose another');
+});
+
+test('free ports are all different, and none that an outgoing connection could be given meanwhile', async () => {
+  const ports = (await Promise.all([freePorts(100), freePorts(100)])).flat();
+  expect(new Set(ports).size).toBe(200);
+  const outgoing = await readFile('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').catch(() => '32768');
+  expect(Math.max(...ports)).toBeLessThan(Number.parseInt(outgoing));
 });
 
 test('waiting for a gateway that stands still ends with the signal', async () => {

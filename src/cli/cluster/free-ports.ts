@@ -1,12 +1,33 @@
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
-import type { AddressInfo, Server } from 'node:net';
+import type { Server } from 'node:net';
 
-/** Ports of the loopback that are free now, all different. Somebody else may take one before it is used: then whoever wanted it says so. */
+/** Where no system takes the ports of outgoing connections from: Linux begins at 32,768, others later. Such a connection would take one before it is used. */
+const [lowest, beyond] = [16_384, 32_768];
+
+/** By this process: who was given one may not listen on it yet. */
+const handedOut = new Set<number>();
+
+/** Ports of the loopback that are free now, none handed out twice. Another process may take one before it is used: then whoever wanted it says so. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, () => open(0, '127.0.0.1')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  const ports: number[] = [];
+  while (ports.length < count) {
+    const port = randomInt(lowest, beyond);
+    if (handedOut.has(port)) continue;
+    handedOut.add(port);
+    if (await isFree(port)) ports.push(port);
+  }
   return ports;
+}
+
+async function isFree(port: number): Promise<boolean> {
+  try {
+    await assertFree([port], 'choose another');
+    return true;
+  } catch (cause) {
+    if (cause instanceof PortTaken) return false;
+    throw cause;
+  }
 }
 
 /**
