@@ -7,10 +7,11 @@ import { writeClientRecords } from '../support/client-records.ts';
 import { startCluster } from '../support/cluster-process.ts';
 import type { ClusterProcess } from '../support/cluster-process.ts';
 import { startCuttableProxy } from '../support/cuttable-proxy.ts';
-import { gql } from '../support/graphql-client.ts';
+import { gql, gqlAnswer, register } from '../support/graphql-client.ts';
 import { startLoad } from '../support/load.ts';
 import type { Load } from '../support/load.ts';
-import { launchStarling, runStarling } from '../support/starling-process.ts';
+import { launchStarling, runStarling, startStarling } from '../support/starling-process.ts';
+import { tempDir } from '../support/temp-dir.ts';
 import { eventually } from '../support/wait-for.ts';
 
 // A whole cluster of real processes, clients that write down every answer and every push, and one fault after the other. What the clients saw is compared with the
@@ -28,6 +29,8 @@ interface Running {
 let running: Running;
 const closing: (() => Promise<unknown>)[] = [];
 const away: string[] = [];
+/** Loads of single tests, whose records are compared with those of the others. */
+const finished: Load[] = [];
 
 beforeAll(async () => {
   const cluster = await startCluster();
@@ -236,6 +239,47 @@ describe(`a cluster loses nothing (STARLING_SEED=${seed})`, () => {
     expect(waitedMs).toBeLessThan(nodeAwayMsMax);
   });
 
+  test('a network cut between a gateway and NATS', { timeout: 180_000 }, async () => {
+    const { cluster } = running;
+    const { hostname: host, port } = new URL(cluster.natsUrls[0]!);
+    const proxy = await startCuttableProxy({ host, port: Number(port) });
+    const gateway = await startStarling({
+      dataDirectory: await tempDir('gateway'),
+      args: ['--roles', 'gateway'],
+      env: { ...cluster.env, NATS_URL: `nats://127.0.0.1:${proxy.port}` },
+    });
+    const isReady = async () => (await fetch(`${gateway.url}/readyz`)).ok;
+    try {
+      const own = startLoad({ url: gateway.url, seed: seed + 2, clients: 4, subscribers: 2, commandsPerSecond: 8 });
+      closing.push(() => own.close());
+      await eventually(() => own.answered() > 20, 'clients are served through the gateway', 60_000);
+      const { waitedMs } = await survive('network cut of a gateway for 8 s (clients of the others)', async () => {
+        proxy.cut('both');
+        const healAt = performance.now() + 8_000;
+        await eventually(async () => !(await isReady()), 'a load balancer can see it', 8_000);
+        const { token } = await register(cluster.url, `leaves_${seed}`);
+        const isKnown = async () =>
+          (await gqlAnswer(gateway.url, '{ viewer { handle } }', {}, token)).data?.viewer?.handle === `leaves_${seed}`;
+        await eventually(isKnown, 'it goes on reading', 5_000);
+        await gql(cluster.url, 'mutation { logout { userErrors { code } } }', {}, token);
+        await eventually(async () => !(await isKnown()), 'a session that was ended elsewhere is refused', 1_000);
+        await eventually(() => performance.now() > healAt, 'the cut is over', 10_000);
+        proxy.heal();
+      });
+      expect(waitedMs).toBeLessThan(nodeAwayMsMax);
+      await eventually(isReady, 'it serves again', 10_000);
+      const before = own.answered();
+      await eventually(() => own.answered() > before + 20, 'its clients go on', 30_000);
+      away.push(`  the same, clients of that gateway: ${Math.round(own.longestWaitMs())} ms, the cut included`);
+      await own.finish();
+      finished.push(own);
+    } finally {
+      proxy.heal();
+      await gateway.stop();
+      await proxy.close();
+    }
+  });
+
   test('a node joins and one leaves, every few seconds for a minute', { timeout: 240_000 }, async () => {
     const { cluster } = running;
     const { waitedMs } = await survive('nodes join and leave for a minute', async () => {
@@ -289,16 +333,17 @@ describe(`a cluster loses nothing (STARLING_SEED=${seed})`, () => {
     const { cluster, load, cut } = running;
     await load.finish();
     await cut.finish();
-    const answers = [...load.commandRecords(), ...cut.commandRecords()];
+    const loads = [load, cut, ...finished];
+    const answers = loads.flatMap((each) => each.commandRecords());
     expect(answers.length).toBeGreaterThan(1_000);
     expect(load.pushRecords().length).toBeGreaterThan(100);
     expect(cluster.output()).not.toContain('starling: a bug:');
-    const { acknowledged, pushes } = await writeClientRecords([load, cut], cluster.directory);
+    const { acknowledged, pushes } = await writeClientRecords(loads, cluster.directory);
     const { output, exitCode } = await runStarling(['verify', '--acknowledged', acknowledged, '--pushes', pushes], {
       env: cluster.env,
       timeoutMs: 120_000,
     });
     expect(exitCode, output).toBe(0);
-    console.log(`${answers.length} answers of clients, ${load.pushRecords().length} records of pushes\n${output}`);
+    console.log(`${answers.length} answers of clients, ${loads.flatMap((each) => each.pushRecords()).length} records of pushes\n${output}`);
   });
 });
