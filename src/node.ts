@@ -2,6 +2,7 @@ import { startActorHost } from './actors/runtime/host.ts';
 import type { ActorHost } from './actors/runtime/host.ts';
 import type { Membership } from './actors/runtime/members.ts';
 import { startMembership } from './actors/runtime/membership.ts';
+import { assertNotOutdated } from './actors/runtime/outdated.ts';
 import type { CommandClient } from './actors/command-client.ts';
 import { takePartInRun } from './actors/take-part.ts';
 import { commandFormats, newestFormat } from './actors/envelope.ts';
@@ -102,17 +103,23 @@ async function start(config: Config, options: NodeOptions, stack: ShutdownStack)
   const meters = startMeters({ transport, space, nodeId: id, clock });
   stack.push('meters', () => meters.stop());
   let actors: ActorHost | undefined;
+  const understands = { events: newestGeneration(eventGenerations), messages: newestFormat(commandFormats) };
   const membership = await startMembership({
     transport,
     space,
     node: { id, roles: options.roles, startedAt },
-    understands: { events: newestGeneration(eventGenerations), messages: newestFormat(commandFormats) },
+    understands,
     clock,
     logger,
     metrics,
     describe: () => actors ?? { activeActors: 0, commandsAnswered: 0 },
   });
   stack.push('membership', () => membership.stop());
+  // Within one process nobody else can be there, and a job writes nothing.
+  if (config.natsUrl !== undefined && options.roles.length > 0) {
+    await membership.settled();
+    assertNotOutdated(membership, understands);
+  }
   const ports = { log, transport, space, membership, clock, random, logger, metrics, meters };
 
   // Before the actors: a database that shows more than the log holds is refused before anything is appended.
@@ -145,8 +152,6 @@ async function start(config: Config, options: NodeOptions, stack: ShutdownStack)
   return { ...node, url: gateway?.url, stop: () => stack.stop() };
 
   async function startActors(): Promise<ActorHost> {
-    // Within one process nobody else can be there.
-    if (config.natsUrl !== undefined) await membership.settled();
     const run = await takePartInRun({ ...ports, label: config.label });
     stack.push('run', () => run.stop());
     const snapshots = await openSnapshots(config, directory, { space, random, logger }, stack);

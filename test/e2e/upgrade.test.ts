@@ -95,6 +95,13 @@ test('nodes are replaced one by one by those of a newer version, and none meets 
   const late = await runStarling(['verify'], { env });
   expect(late.output).toMatch(/\(UserUnfollowed\) has a schema version that this version of Starling does not know/);
   expect(late.exitCode).toBe(1);
+  // Whoever is started with it by mistake does not take users from the others, nor a projection.
+  for (const args of [['actors'], ['start', '--roles', 'gateway,projections', '--port', '0', '--data', await tempDir('late')]]) {
+    const node = launchStarling(args, env);
+    expect(await node.ended, node.output()).toBe(1);
+    expect(node.output()).toContain('Start this node with the version that the others have');
+  }
+  expect(await shares(youngFront.url)).toEqual([256]);
   await stopYoungActors();
   expect(await youngFront.stop()).toBe(0);
 });

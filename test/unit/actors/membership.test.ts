@@ -1,6 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { heartbeatMessage } from '../../../src/actors/runtime/heartbeat.ts';
 import type { Generations, Heartbeat } from '../../../src/actors/runtime/heartbeat.ts';
+import { assertNotOutdated, NodeOutdated } from '../../../src/actors/runtime/outdated.ts';
 import { startMembership } from '../../../src/actors/runtime/membership.ts';
 import type { Clock } from '../../../src/clock.ts';
 import { limits } from '../../../src/limits.ts';
@@ -299,4 +300,21 @@ test('nodes tell what they do: actors, and commands a second since the last hear
   expect(seen!.commandsPerSecond).toBeCloseTo(1_000 / (limits.heartbeatMs / 1_000), -2);
   await clock.advance(2 * limits.heartbeatMs);
   expect(first.membership.members().find(({ id }) => id === 'b')).toMatchObject({ commandsPerSecond: 0 });
+});
+
+test('a node of an older version stays out of a cluster whose nodes may all have written what it cannot read', async () => {
+  const cluster = createCluster();
+  const old = { events: 1, messages: 1 };
+  const { membership } = await cluster.join('a', { understands: old });
+  expect(() => assertNotOutdated(membership, old), 'it is alone').not.toThrow();
+  await cluster.join('job', { roles: [], understands: { events: 2, messages: 2 } });
+  await cluster.clock.advance(soon);
+  expect(() => assertNotOutdated(membership, old), 'a job writes nothing').not.toThrow();
+  const b = await cluster.join('b', { understands: { events: 2, messages: 2 } });
+  await cluster.clock.advance(soon);
+  expect(() => assertNotOutdated(membership, old)).toThrow(NodeOutdated);
+  expect(() => assertNotOutdated(b.membership, { events: 2, messages: 2 })).not.toThrow();
+  await cluster.join('c', { understands: old });
+  await cluster.clock.advance(soon);
+  expect(() => assertNotOutdated(membership, old), 'one is as old').not.toThrow();
 });
