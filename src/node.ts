@@ -15,6 +15,7 @@ import type { DataDirectory } from './data-directory.ts';
 import type { EventLog } from './events/event-log.ts';
 import { eventGenerations, newestGeneration } from './events/generations.ts';
 import type { LmdbEventLog } from './events/lmdb-log.ts';
+import { assertCanListen } from './gateway/listening.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import { createMetrics } from './metrics.ts';
@@ -87,6 +88,7 @@ async function start(config: Config, options: NodeOptions, stack: ShutdownStack)
   const startedAt = clock.now();
   const has = (role: Role): boolean => options.roles.includes(role);
 
+  if (has('gateway')) await assertCanListen(config);
   // PostgreSQL takes longest, and loading the gateway next; the log opens meanwhile.
   const target = reads(config, options.roles) ? startDatabase(config, directory, { logger, clock }, stack) : undefined;
   const gatewayModule = has('gateway') ? import('./gateway-role.ts') : undefined;

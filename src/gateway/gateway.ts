@@ -10,6 +10,7 @@ import type { GatewayServices } from './context.ts';
 import { badUserInput, createErrorMask } from './errors.ts';
 import { addGraphiqlRoutes } from './graphiql.ts';
 import { addGraphqlRoute } from './graphql-route.ts';
+import { listenFailure } from './listening.ts';
 import { connectionsPossible } from './open-files.ts';
 
 export interface Readiness {
@@ -34,11 +35,6 @@ export interface Gateway {
   listen(at: { host: string; port: number }): Promise<{ readonly url: string; readonly port: number }>;
   /** Takes no new requests and lets running ones finish, at most `limits.drainMs`. */
   close(): Promise<void>;
-}
-
-export class ListenFailed extends Error {
-  readonly code = 'LISTEN_FAILED';
-  override readonly name = 'ListenFailed';
 }
 
 export async function createGateway(services: GatewayServices, options: GatewayOptions): Promise<Gateway> {
@@ -66,7 +62,7 @@ export async function createGateway(services: GatewayServices, options: GatewayO
       try {
         await app.listen({ host, port });
       } catch (cause) {
-        throw new ListenFailed(whyNot(host, port, cause), { cause });
+        throw listenFailure(host, port, cause);
       }
       const { port: taken } = app.server.address() as AddressInfo;
       const shown = host === '0.0.0.0' || host === '::' ? 'localhost' : host;
@@ -127,18 +123,4 @@ function addOperatingRoutes(app: FastifyInstance, { metrics }: GatewayServices, 
     return reply.code(readiness.ready ? 200 : 503).send({ status: readiness.ready ? 'ready' : 'not ready', ...readiness.details });
   });
   app.get('/metrics', async (_, reply) => reply.header('content-type', metrics.contentType).send(await metrics.text()));
-}
-
-function whyNot(host: string, port: number, cause: unknown): string {
-  switch ((cause as NodeJS.ErrnoException).code) {
-    case 'EADDRINUSE':
-      return `Port ${port} of ${host} is taken by another program. Choose another port, or stop that program.`;
-    case 'EACCES':
-      return `Port ${port} may not be opened by this user. Choose one above 1023.`;
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-      return `${host} is not an address of this machine. Choose 127.0.0.1 for this machine alone, or 0.0.0.0 for all its addresses.`;
-    default:
-      return `Cannot listen on ${host}, port ${port}: ${(cause as Error).message}`;
-  }
 }

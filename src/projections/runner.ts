@@ -167,11 +167,15 @@ export async function startProjection(options: ProjectionOptions): Promise<Runni
   };
 
   const run = async (first: Checkpoint | undefined) => {
+    let waiting = false;
     for (let found = first; !signal.aborted; found = undefined) {
       try {
         lease ??= await acquire();
+        waiting = false;
       } catch (cause) {
-        logger.warn({ error: String(cause) }, 'waiting for the database');
+        // Once, however long it takes.
+        if (!waiting) logger.warn({ error: String(cause) }, 'waiting for the database');
+        waiting = true;
       }
       if (lease === undefined) {
         await clock.sleep(limits.leasePollMs, signal);

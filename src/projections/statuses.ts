@@ -26,24 +26,19 @@ export interface ProjectionStatus {
   readonly heldBy: string | null;
 }
 
+interface StatusRow {
+  readonly name: ProjectionName;
+  readonly place: string | null;
+  readonly node_id: string | null;
+  readonly held: boolean;
+  readonly events_per_second: number;
+  readonly rebuilding: boolean;
+  readonly stopped_by: string | null;
+}
+
 /** Of all projections, in the order of `projectionNames`. @throws {DatabaseUnavailable} @throws {LogUnavailable} */
 export async function readProjectionStatuses(database: Database, log: EventLog): Promise<ProjectionStatus[]> {
-  const rows = await database.query<{
-    name: ProjectionName;
-    place: string | null;
-    node_id: string | null;
-    held: boolean;
-    events_per_second: number;
-    rebuilding: boolean;
-    stopped_by: string | null;
-  }>({
-    text: `select name, place, node_id, coalesce(expires_at >= clock_timestamp(), false) as held, coalesce(events_per_second, 0) as events_per_second,
-             ${rebuildingSql('name')} as rebuilding, stopped_by
-           from unnest($1::text[]) with ordinality as names (name, number)
-             left join starling.checkpoints on checkpoints.projection = name left join starling.leases on leases.projection = name
-           order by number`,
-    values: [projectionNames],
-  });
+  const rows = await readRows(database);
   const tail = (await log.tail())?.position;
   return Promise.all(
     rows.map(async (row) => {
@@ -60,6 +55,26 @@ export async function readProjectionStatuses(database: Database, log: EventLog):
     }),
   );
 }
+
+async function readRows(database: Database): Promise<StatusRow[]> {
+  try {
+    return await database.query<StatusRow>({
+      text: `select name, place, node_id, coalesce(expires_at >= clock_timestamp(), false) as held, coalesce(events_per_second, 0) as events_per_second,
+               ${rebuildingSql('name')} as rebuilding, stopped_by
+             from unnest($1::text[]) with ordinality as names (name, number)
+               left join starling.checkpoints on checkpoints.projection = name left join starling.leases on leases.projection = name
+             order by number`,
+      values: [projectionNames],
+    });
+  } catch (cause) {
+    if ((cause as { readonly code?: string }).code !== undefinedTable) throw cause;
+    const none = { place: null, node_id: null, held: false, events_per_second: 0, rebuilding: false, stopped_by: null };
+    return projectionNames.map((name) => ({ name, ...none }));
+  }
+}
+
+/** SQLSTATE: no node has ever run on this database. */
+const undefinedTable = '42P01';
 
 /** Whether a replay builds it anew just now, in whichever process; one that was killed has left its shadow, but not its lock. */
 export async function isRebuilding(database: Database, projection: ProjectionName): Promise<boolean> {

@@ -1,7 +1,7 @@
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { gql } from '../support/graphql-client.ts';
+import { gql, register } from '../support/graphql-client.ts';
 import type { StarlingOptions, StarlingProcess } from '../support/starling-process.ts';
 import { endOrphans, runStarling, startStarling } from '../support/starling-process.ts';
 import { makeTempDir, tempDir } from '../support/temp-dir.ts';
@@ -90,7 +90,8 @@ describe('a running Starling', () => {
       exitCode: 1,
       output: expect.stringMatching(/Port \d+ of 127\.0\.0\.1 is taken by another program\. Choose another port/),
     });
-    expect(await readdir(join(other.path, 'postgres', 'cluster'))).not.toContain('postmaster.pid');
+    // Nothing was begun that would be in the log for ever, such as a run.
+    expect(await readdir(other.path)).not.toContain('log');
     await other.remove();
 
     expect(await node.stop('SIGINT')).toBe(0);
@@ -101,8 +102,21 @@ describe('a running Starling', () => {
     });
 
     const again = await start({ dataDirectory, args: ['--demo'] });
-    await eventually(() => again.output().includes('not empty: --demo leaves it as it is'), 'it says so');
+    await eventually(() => again.output().includes('30 people live here, and go on'), 'it says so');
+    const { statistics } = await gql(again.url, count);
+    await eventually(async () => (await gql(again.url, count)).statistics.amount > statistics.amount, 'somebody does something', 20_000);
     expect(await again.stop('SIGTERM')).toBe(0);
+  });
+
+  test('lets nobody of the demo into a system of others, also if one of them has a name of the demo', async () => {
+    const dataDirectory = join(await tempDir('cli'), 'data');
+    const node = await start({ dataDirectory });
+    await register(node.url, 'ama');
+    expect(await node.stop()).toBe(0);
+    const again = await start({ dataDirectory, args: ['--demo'] });
+    await eventually(() => again.output().includes('Other people live in this system: --demo leaves it as it is'), 'it says so');
+    expect((await gql(again.url, '{ user(handle: "bruno") { id } }')).user).toBeNull();
+    expect(await again.stop()).toBe(0);
   });
 
   test('starts at once after kill -9, with the lock, the socket and the PostgreSQL that were left behind', async () => {

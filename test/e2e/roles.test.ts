@@ -5,6 +5,7 @@ import { openJetStreamLog } from '../../src/events/jetstream-log.ts';
 import { silentLogger } from '../../src/logger.ts';
 import { systemRandom } from '../../src/random.ts';
 import { startNatsServer } from '../support/nats-server.ts';
+import { startTestPostgres } from '../support/postgres.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { runStarling } from '../support/starling-process.ts';
 
@@ -76,4 +77,12 @@ test('status looks at the cluster that NATS_URL names, unless a data directory i
   const { exitCode, output } = await runStarling(['status'], { env: { NATS_URL: server.url } });
   expect(output).toMatch(/0 commits[\s\S]*0 of 256 are served[\s\S]*no node is heard[\s\S]*DATABASE_URL does not say[\s\S]*NOT WELL/);
   expect(exitCode).toBe(1);
+
+  const postgres = await startTestPostgres();
+  onTestFinished(() => postgres.stop());
+  const { target } = await postgres.createDatabase();
+  const url = `postgresql:///${target.database}?user=${target.user}&host=${encodeURIComponent(target.host)}`;
+  const untouched = await runStarling(['status'], { env: { NATS_URL: server.url, DATABASE_URL: url } });
+  expect(untouched.output).toMatch(/network +up to date, 0 events\/s, applied by nobody[\s\S]*NOT WELL/);
+  expect(untouched.exitCode).toBe(1);
 });

@@ -1,11 +1,12 @@
 import type { Command } from '../../actors/commands.ts';
 import { newPostId, parseHandle, userIdOf, userOfStream } from '../../events/ids.ts';
-import type { EventLog } from '../../events/event-log.ts';
-import { hashPassword } from '../../gateway/passwords.ts';
+import type { EventLog, RecordedCommit } from '../../events/event-log.ts';
+import { createPasswords, hashPassword } from '../../gateway/passwords.ts';
 import { limits } from '../../limits.ts';
 import type { Logger } from '../../logger.ts';
 import type { Node } from '../../node.ts';
 import { seededRandom } from '../../random.ts';
+import type { Random } from '../../random.ts';
 import { forEachInFlight } from './in-flight.ts';
 import { endings, openings, people, subjects } from './people.ts';
 
@@ -17,20 +18,26 @@ export interface Demo {
 
 const password = 'murmuration';
 
-/** Fills an empty system with a few people who follow each other and post, and lets them go on, slowly. A system with users is left alone. */
+/**
+ * Fills an empty system with a few people who follow each other and post, and lets them go on, slowly; those of an earlier start go on as well. A system
+ * whose first user is somebody else is left alone.
+ */
 export async function startDemo(node: Node, options: { signal: AbortSignal; logger: Logger }): Promise<Demo> {
-  if (!(await isEmpty(node.log))) {
-    return { welcome: ['This system is not empty: --demo leaves it as it is.'], stop: async () => undefined };
+  const first = await firstUser(node.log);
+  if (first !== undefined && !(await isOfDemo(first, node.log.namespace))) {
+    return { welcome: ['Other people live in this system: --demo leaves it as it is.'], stop: async () => undefined };
   }
   const stopping = new AbortController();
   const signal = AbortSignal.any([options.signal, stopping.signal]);
-  const crowd = createCrowd(node);
-  await crowd.settle(await hashPassword(password), signal);
+  // At first always the same people do the same things, so that what a newcomer sees is what the README says.
+  const crowd = createCrowd(node, first === undefined ? seededRandom(1) : node.random);
+  if (first === undefined) await crowd.settle(await hashPassword(password), signal);
   const living = live(node, crowd, signal).catch((error: unknown) => {
     if (!signal.aborted) options.logger.error({ error: String(error) }, 'the demo has stopped');
   });
+  const who = `${people.length} people live here${first === undefined ? ' now' : ', and go on'}.`;
   return {
-    welcome: [`${people.length} people live here now. Log in as any of them, such as "${people[0]![0]}", with the password "${password}".`],
+    welcome: [`${who} Log in as any of them, such as "${people[0]![0]}", with the password "${password}".`],
     async stop() {
       stopping.abort();
       await living;
@@ -38,22 +45,27 @@ export async function startDemo(node: Node, options: { signal: AbortSignal; logg
   };
 }
 
-async function isEmpty(log: EventLog): Promise<boolean> {
+/** The commit with which the first user registered. */
+async function firstUser(log: EventLog): Promise<RecordedCommit | undefined> {
   const tail = await log.tail();
-  if (tail === undefined) return true;
+  if (tail === undefined) return undefined;
   const stop = new AbortController();
   for await (const batch of log.subscribe('start', stop.signal)) {
-    if (batch.some((commit) => userOfStream(commit.stream) !== undefined)) return false;
-    if (batch.at(-1)!.commit >= tail.position.commit) return true;
+    const found = batch.find((commit) => userOfStream(commit.stream) !== undefined);
+    if (found !== undefined || batch.at(-1)!.commit >= tail.position.commit) return found;
   }
-  return true;
+  return undefined;
+}
+
+/** By the password as well: real people may have these handles. */
+async function isOfDemo({ stream, events: [event] }: RecordedCommit, namespace: string): Promise<boolean> {
+  const isOne = people.some(([handle]) => userOfStream(stream) === userIdOf(parseHandle(handle)!, namespace));
+  return isOne && event.type === 'UserRegistered' && createPasswords().verify(password, event.passwordHash);
 }
 
 type Crowd = ReturnType<typeof createCrowd>;
 
-function createCrowd(node: Node) {
-  // Always the same people do the same things first, so that what a newcomer sees is what the README says.
-  const random = seededRandom(1);
+function createCrowd(node: Node, random: Random) {
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random.float() * from.length)]!;
   // The first of the list have the most followers: a crowd is never even.
   const pickPerson = (): number => Math.floor(random.float() ** 2 * people.length);

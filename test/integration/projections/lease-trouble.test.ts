@@ -3,6 +3,7 @@ import { systemClock } from '../../../src/clock.ts';
 import { LogCorrupt } from '../../../src/events/event-log.ts';
 import type { EventLog } from '../../../src/events/event-log.ts';
 import { silentLogger } from '../../../src/logger.ts';
+import type { Logger } from '../../../src/logger.ts';
 import { createMetrics } from '../../../src/metrics.ts';
 import type { Database } from '../../../src/projections/database.ts';
 import { networkProjection } from '../../../src/projections/network/projection.ts';
@@ -42,8 +43,15 @@ function stoppedAfterItsLease(database: Database) {
   return { own, goOn };
 }
 
-async function start(projection: Projection, log: EventLog, database: Database, nodeId = newNodeId(), isCutOff = () => false) {
-  const running = await startProjection({ ...common, projection, nodeId, log, database, isCutOff });
+async function start(
+  projection: Projection,
+  log: EventLog,
+  database: Database,
+  nodeId = newNodeId(),
+  isCutOff = () => false,
+  logger = silentLogger,
+) {
+  const running = await startProjection({ ...common, projection, nodeId, log, database, isCutOff, logger });
   postgres.cleanUp(() => running.stop());
   return running;
 }
@@ -160,8 +168,10 @@ test('a stopped projection says stream and type, and goes on when sound rows are
 test('a table of leases that is away ends nothing: the projection goes on when it is back', async () => {
   const writer = createWriter();
   const database = await postgres.createDatabase();
+  const warnings: string[] = [];
+  const logger: Logger = { ...silentLogger, child: () => logger, warn: (_, message) => void warnings.push(message) };
   await start(networkProjection, writer.log, database, 'one');
-  const standby = await start(networkProjection, writer.log, database, 'two');
+  const standby = await start(networkProjection, writer.log, database, 'two', () => false, logger);
   await database.query({ text: 'alter table starling.leases rename to elsewhere' });
   expect(await standby.status()).toMatchObject({ standingBy: true, position: null });
   const [before] = await database.query<{ expires_at: Date }>({ text: 'select expires_at from starling.elsewhere' });
@@ -172,6 +182,7 @@ test('a table of leases that is away ends nothing: the projection goes on when i
     return now!.past;
   }, 'some renewals have failed');
   expect(before).toBeDefined();
+  expect(warnings, 'it is said once, not with every try').toEqual(['waiting for the database']);
   await database.query({ text: 'alter table starling.elsewhere rename to leases' });
   await writer.register(1);
   await eventually(async () => (await statusOf(database, writer.log)).position?.commit === 1, 'it goes on');
