@@ -64,12 +64,13 @@ export const limits = {
   jetStreamPullMessages: 1_024,
   jetStreamPullBytes: 4 * 1024 * 1024,
   /**
-   * How long a pull stays open, how often the server says meanwhile that it lives, the silence after which somebody else is asked whether there is more, and
-   * the one after which its consumer is made anew.
+   * How long a pull stays open, how often the server says meanwhile that it lives, the silence after which somebody else is asked whether there is more, how
+   * long it may bring nothing, though it lives, until somebody is asked, and the silence after which its consumer is made anew.
    */
   jetStreamPullMs: 20_000,
   jetStreamHeartbeatMs: 500,
   jetStreamDoubtMs: 700,
+  jetStreamBehindMs: 3_000,
   jetStreamSilenceMs: 1_750,
   /** Consumers that are made, one after the other, in search of one that lives on the server which the node is connected to; of three, that is one in three. */
   jetStreamConsumerTries: 6,
@@ -164,8 +165,12 @@ export const limits = {
   transportDrainMs: 5_000,
   /** Requests that one responder works on at the same time: beyond it the sender hears at once that nobody is free. */
   requestsRunningMax: 16_384,
-  /** How long a connection to NATS may take, and the mean pause before the next try: with jitter, so that nodes do not come back in step. */
+  /**
+   * How long a first connection to NATS may take; how long each try, of a server that may die in its midst without a word; and the mean pause before the next,
+   * with jitter, so that nodes do not come back in step.
+   */
   natsConnectTimeoutMs: 5_000,
+  natsTryTimeoutMs: 1_500,
   natsReconnectPauseMs: 500,
   /** Silence after which a ping goes out; two without an answer and the connection counts as lost. */
   natsPingIntervalMs: 10_000,

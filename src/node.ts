@@ -122,6 +122,8 @@ async function start(config: Config, options: NodeOptions, stack: ShutdownStack)
     await membership.settled();
     assertNotOutdated(membership, understands);
   }
+  // Actors take their share of users when they are ready; of the others nobody waits for anything.
+  if (!has('actors')) membership.serve();
   const ports = { log, transport, space, membership, clock, random, logger, metrics, meters };
 
   // Before the actors: a database that shows more than the log holds is refused before anything is appended.

@@ -28,7 +28,7 @@ export interface DeliveryOptions {
 }
 
 /** A consumer of a server, with pulls under way. `take`: the next messages as they came, or undefined when there will be none. */
-export async function openConsumer(ports: Deliveries, { from, subject, signal }: DeliveryOptions) {
+export async function openConsumer(ports: Deliveries, { from, subject, signal, patienceMs }: DeliveryOptions) {
   const { connection, requests, api, stream, clock, logger } = ports;
   const name = await createConsumer(ports, from, subject);
   const inbox = createInbox();
@@ -43,6 +43,8 @@ export async function openConsumer(ports: Deliveries, { from, subject, signal }:
   /** Sequence of the message that comes next, of a consumer of everything. */
   let expected = from;
   let heardAt = clock.monotonicMs();
+  /** When the last message came; or when it was found that there was none to come. */
+  let cameAt = heardAt;
   let broken = false;
   let wake = () => {};
 
@@ -67,11 +69,14 @@ export async function openConsumer(ports: Deliveries, { from, subject, signal }:
     // Lost on its way to us, so everything after it has to wait.
     if (order !== delivered + 1) return fail(`message ${delivered + 1} did not arrive`);
     delivered = order;
-    expected = sequence + 1;
-    wanted -= 1;
+    cameAt = heardAt;
     let batch = batches.at(-1);
     const isFull = batch && (batch.messages.length === limits.commitsPerReadMax || batch.bytes + data.length > limits.bytesPerBatchMax);
-    if (batch === undefined || isFull) batches.push((batch = { messages: [], bytes: 0 }));
+    // Whoever takes a batch of everything looks at its first message alone.
+    const isAfterGap = subject === undefined && sequence !== expected;
+    expected = sequence + 1;
+    wanted -= 1;
+    if (batch === undefined || isFull || isAfterGap) batches.push((batch = { messages: [], bytes: 0 }));
     batch.messages.push({ sequence, subject: on, data });
     batch.bytes += data.length;
     queuedBytes += data.length;
@@ -108,10 +113,19 @@ export async function openConsumer(ports: Deliveries, { from, subject, signal }:
     let asking = false;
     while (!broken && !ended.signal.aborted) {
       await clock.sleep(limits.jetStreamHeartbeatMs / 2, ended.signal);
-      const silentMs = clock.monotonicMs() - heardAt;
+      const now = clock.monotonicMs();
+      const [silentMs, emptyMs] = [now - heardAt, now - cameAt];
       if (requests.losses !== losses) fail('the connection was lost');
       else if (wanted > 0 && silentMs > limits.jetStreamSilenceMs) fail(`silent for ${Math.round(silentMs)} ms`);
-      else if (wanted > 0 && silentMs > limits.jetStreamDoubtMs && subject === undefined && !asking) {
+      // A server that is behind lives and says so, for as long as it takes. Who reads one stream knows that there is more; a second try may find another server.
+      else if (subject !== undefined && batches.length === 0 && emptyMs > patienceMs / 2)
+        fail(`nothing came for ${Math.round(emptyMs)} ms`);
+      else if (
+        wanted > 0 &&
+        (silentMs > limits.jetStreamDoubtMs || emptyMs > limits.jetStreamBehindMs) &&
+        subject === undefined &&
+        !asking
+      ) {
         asking = true;
         // Not awaited: whoever is asked may be silent as well.
         void failIfBehind().then(() => (asking = false));
@@ -122,7 +136,11 @@ export async function openConsumer(ports: Deliveries, { from, subject, signal }:
   /** Of a consumer of everything: does the log have what should have come, also a moment later? */
   async function failIfBehind(): Promise<void> {
     const missing = expected;
-    if ((await api.messageAnywhere(stream, missing).catch(() => undefined)) === undefined) return;
+    const found = await api.messageAnywhere(stream, missing).catch(() => undefined);
+    if (found === undefined) {
+      cameAt = clock.monotonicMs();
+      return;
+    }
     await clock.sleep(limits.jetStreamOneByOneMs, ended.signal);
     if (expected === missing) fail(`silent, though there is commit ${commitOf(missing)}`);
   }

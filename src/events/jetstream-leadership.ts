@@ -19,21 +19,24 @@ const marginMs = 1_000;
 const wordMs = 50;
 
 export interface Leadership {
+  /** How many copies there are, as far as is known; an operator may change it at any time. */
+  readonly replicas: number;
   /** Until when, on the monotonic clock, what the leader says from now on is the present. @throws {LogUnavailable} when nobody can tell. */
   confirm(): Promise<number>;
 }
 
-/** `info`: asks the leader. */
+/** `info`: asks the leader; `replicas`: as they were found. */
 export function createLeadership(options: { info: () => Promise<StreamInfo>; replicas: number; clock: Clock }): Leadership {
-  const { info, replicas, clock } = options;
-  const majority = Math.floor(replicas / 2) + 1;
+  const { info, clock } = options;
+  let { replicas } = options;
   let leaseUntil = -Infinity;
   let asking: Promise<{ readonly sentAt: number; readonly words: readonly number[] }> | undefined;
 
   /** When each other replica was heard from, at the latest possible: on our clock. */
   async function ask() {
     const sentAt = clock.monotonicMs();
-    const { cluster } = await info();
+    const { cluster, config } = await info();
+    replicas = config.num_replicas;
     // A replica that was never heard from has 0, or half a century.
     const words = (cluster?.replicas ?? []).map(({ active }) => (active > 0 ? sentAt - active / 1e6 : -Infinity));
     return { sentAt, words };
@@ -41,15 +44,18 @@ export function createLeadership(options: { info: () => Promise<StreamInfo>; rep
 
   async function confirm(): Promise<number> {
     const began = clock.monotonicMs();
-    if (replicas === 1) return Infinity;
     for (;;) {
       if (clock.monotonicMs() < leaseUntil) return leaseUntil;
       asking ??= ask().finally(() => (asking = undefined));
-      const { words } = await asking;
-      if (words.length === replicas - 1) {
+      const { sentAt, words } = await asking;
+      if (replicas === 1) {
+        // Alone it leads. Once there are others, it takes them as long as ever to lead without it.
+        leaseUntil = sentAt + electionTimeoutMs - marginMs;
+        if (clock.monotonicMs() < leaseUntil) continue;
+      } else if (words.length === replicas - 1) {
         leaseUntil = Math.max(leaseUntil, Math.min(...words) + electionTimeoutMs - marginMs);
         if (clock.monotonicMs() < leaseUntil) continue;
-        if (words.filter((at) => at > began + wordMs).length + 1 >= majority) return Infinity;
+        if (words.filter((at) => at > began + wordMs).length + 1 > replicas / 2) return Infinity;
       }
       if (clock.monotonicMs() - began > limits.jetStreamHeadTimeoutMs)
         throw new LogUnavailable('no leader of the event log can show that a majority of its replicas follows it');
@@ -57,5 +63,10 @@ export function createLeadership(options: { info: () => Promise<StreamInfo>; rep
     }
   }
 
-  return { confirm };
+  return {
+    get replicas() {
+      return replicas;
+    },
+    confirm,
+  };
 }

@@ -135,7 +135,7 @@ async function openOn(
       remember(to, end);
       return end;
     } catch (error) {
-      throw appendFailure(error, to, last, replicas);
+      throw appendFailure(error, to, last, leadership.replicas);
     }
   }
 

@@ -144,7 +144,7 @@ function checked(info: StreamInfo, { space, replicas, logger }: LogStreamOptions
   if (config.num_replicas < replicas)
     throw new LogUnavailable(
       `the NATS stream ${stream} has ${config.num_replicas} replicas, and STARLING_LOG_REPLICAS asks for ${replicas}: ` +
-        `raise it with "nats stream edit ${stream} --replicas ${replicas}", or ask for fewer`,
+        `raise it with "nats stream edit ${stream} --replicas ${replicas}" and start the nodes again, or ask for fewer`,
     );
   if (config.num_replicas > replicas)
     logger.info({ stream, replicas: config.num_replicas, asked: replicas }, 'the event log has more replicas than asked for');

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { connect, nkeyAuthenticator } from 'nats';
+import { connect, ErrorCode, NatsError, nkeyAuthenticator } from 'nats';
 import type { ConnectionOptions, NatsConnection } from 'nats';
 import { limits } from '../limits.ts';
 import type { Random } from '../random.ts';
@@ -33,7 +33,7 @@ export async function openNatsConnection(options: NatsOptions): Promise<NatsConn
   const settings: ConnectionOptions = {
     servers,
     name: options.name,
-    timeout: limits.natsConnectTimeoutMs,
+    timeout: limits.natsTryTimeoutMs,
     pingInterval: limits.natsPingIntervalMs,
     maxPingOut: 2,
     maxReconnectAttempts: -1,
@@ -44,11 +44,25 @@ export async function openNatsConnection(options: NatsOptions): Promise<NatsConn
     noAsyncTraces: true,
   };
   try {
-    return await connect({ ...settings, ...(await credentials(addresses, options)), ...(await secrecy(addresses, options)) });
+    Object.assign(settings, await credentials(addresses, options), await secrecy(addresses, options));
+    return await firstConnection(settings);
   } catch (cause) {
     throw unreachable(servers, cause);
   }
 }
+
+/** Tries again while servers accept connections and do not get to answer: a machine on which everything starts is slow. */
+async function firstConnection(settings: ConnectionOptions): Promise<NatsConnection> {
+  for (let triesLeft = Math.floor(limits.natsConnectTimeoutMs / limits.natsTryTimeoutMs); ; triesLeft--) {
+    try {
+      return await connect(settings);
+    } catch (cause) {
+      if (triesLeft <= 1 || !(cause instanceof NatsError) || !timeouts.includes(cause.code)) throw cause;
+    }
+  }
+}
+
+const timeouts: readonly string[] = [ErrorCode.Timeout, ErrorCode.ConnectionTimeout];
 
 async function credentials(addresses: readonly NatsAddress[], { files }: NatsOptions): Promise<ConnectionOptions> {
   if (files?.nkeyFile !== undefined) {

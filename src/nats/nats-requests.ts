@@ -2,7 +2,7 @@ import { Events, createInbox } from 'nats';
 import type { Msg, MsgHdrs, NatsConnection } from 'nats';
 import type { Clock } from '../clock.ts';
 
-/** No answer. `certain`: nobody received the request; otherwise somebody may have. */
+/** No answer. `certain`: nobody received the request; otherwise somebody may have, before it was no longer allowed as well. */
 export class NatsRequestFailed extends Error {
   override readonly name = 'NatsRequestFailed';
   readonly why: 'not-connected' | 'no-responders' | 'not-allowed' | 'refused-here' | 'no-answer';
@@ -11,7 +11,7 @@ export class NatsRequestFailed extends Error {
     this.why = why;
   }
   get certain(): boolean {
-    return this.why !== 'no-answer';
+    return this.why !== 'no-answer' && this.why !== 'not-allowed';
   }
 }
 

@@ -44,6 +44,8 @@ export async function connectNats(options: NatsTransportOptions): Promise<Transp
   async function watch(): Promise<void> {
     for await (const status of connection.status()) {
       if (status.type === Events.Disconnect) {
+        // The client also says so of each try to come back that fails late.
+        if (!up) continue;
         up = false;
         losses += 1;
         back = new AbortController();

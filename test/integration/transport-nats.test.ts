@@ -11,6 +11,7 @@ import { commandSubject } from '../../src/transport/subjects.ts';
 import { MessageTooLarge, NoResponders, RequestTimeout, TransportClosed, TransportUnreachable } from '../../src/transport/transport.ts';
 import type { Message, Transport } from '../../src/transport/transport.ts';
 import { startNatsServer } from '../support/nats-server.ts';
+import { startCuttableProxy } from '../support/cuttable-proxy.ts';
 import { watchLeaks } from '../support/leaks.ts';
 import type { NatsServer, NatsServerOptions } from '../support/nats-server.ts';
 import { eventually } from '../support/wait-for.ts';
@@ -45,7 +46,52 @@ async function troubleOf(connecting: Promise<Transport>): Promise<string> {
   return (error as Error).message;
 }
 
+const passed = (ms: number, what: string) => {
+  const until = performance.now() + ms;
+  return eventually(() => performance.now() > until, what);
+};
+
 describe('when the connection breaks', () => {
+  it('wakes who waits for it also after tries that the server refused, and counts one loss', async () => {
+    const nats = await server({ token: 'right' });
+    const here = await node(nats.url.replace('//', '//right@'));
+    await here.respond('t.echo', 'q', echo);
+    await nats.kill();
+    await eventually(() => !here.connected(), 'it notices');
+    let answeredAt = Infinity;
+    const asked = here.request('t.echo', message(1), { timeoutMs: 20_000 }).then(() => (answeredAt = performance.now()));
+    await nats.restart({ token: 'wrong' });
+    await passed(3_000, 'some tries were refused');
+    expect(here.connected()).toBe(false);
+    await nats.kill();
+    await nats.restart({ token: 'right' });
+    await eventually(() => here.connected(), 'it is back');
+    const backAt = performance.now();
+    await asked;
+    expect(answeredAt - backAt).toBeLessThan(1_000);
+    expect(here.losses()).toBe(1);
+  });
+
+  it('is back soon after a server that died while it let us in', async () => {
+    const nats = await server();
+    const { hostname: host, port } = new URL(nats.url);
+    const proxy = await startCuttableProxy({ host, port: Number(port) });
+    onTestFinished(() => proxy.close());
+    const here = await node(`nats://127.0.0.1:${proxy.port}`);
+    await nats.kill();
+    await eventually(() => !here.connected(), 'it notices');
+    // It hears who the server is, and not whether it may come in.
+    proxy.cut('to-server');
+    await nats.restart();
+    await passed(1_000, 'a try waits for its answer');
+    await nats.kill();
+    proxy.heal();
+    await nats.restart();
+    const began = performance.now();
+    await eventually(() => here.connected(), 'it is back');
+    expect(performance.now() - began).toBeLessThan(3_500);
+  });
+
   it('comes back after the server was killed and started again, and serves as before', async () => {
     const nats = await server();
     const [here, there] = [await node(nats.url), await node(nats.url)];

@@ -28,8 +28,8 @@ export interface NatsServer {
   /** Holds it in mid-air (SIGSTOP), as a machine that is overloaded or a cable that is pulled; `resume` lets it go on. */
   pause(): void;
   resume(): void;
-  /** Starts it again, on the same port and store, after `stop` or `kill`. */
-  restart(): Promise<void>;
+  /** Starts it again, on the same port and store, after `stop` or `kill`; with other options where some are given. */
+  restart(changed?: NatsServerOptions): Promise<void>;
   /** Stops it and removes its files. */
   remove(): Promise<void>;
 }
@@ -56,8 +56,9 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
     kill: () => end('SIGKILL'),
     pause: () => void child.kill('SIGSTOP'),
     resume: () => void child.kill('SIGCONT'),
-    async restart() {
+    async restart(changed) {
       await end('SIGTERM');
+      if (changed) await writeFile(configFile, configOf(changed, directory.path));
       child = await launch(found.path, configFile, port);
     },
     async remove() {

@@ -51,7 +51,7 @@ export async function startMembership(ports: MembershipPorts): Promise<Membershi
   const listeners = new Set<() => void>();
   const strange = createRarely(clock, limits.malformedLogIntervalMs);
   const myself = { id: node.id, ahead: aheadOf(clocksOf(clock)) };
-  let phase: Phase = node.roles.includes('actors') ? 'joining' : 'serving';
+  let phase: Phase = node.roles.length > 0 ? 'joining' : 'serving';
   let run: RunId | null = null;
   let seq = 0;
   let spokeAt = -Infinity;

@@ -9,10 +9,10 @@ export class NodeOutdated extends Error {
 
 /**
  * Newer events are written as soon as every node can read them: if all others can, they may stand in the log, and whoever cannot read them would stop at
- * the first. Jobs of the command line write none. @throws {NodeOutdated}
+ * the first. Jobs of the command line write none, and who is joining has yet to be let in. @throws {NodeOutdated}
  */
 export function assertNotOutdated(membership: Pick<Membership, 'nodeId' | 'members'>, understands: Generations): void {
-  const others = membership.members().filter(({ id, roles }) => id !== membership.nodeId && roles.length > 0);
+  const others = membership.members().filter(({ id, roles, phase }) => id !== membership.nodeId && roles.length > 0 && phase !== 'joining');
   const known = Math.min(...others.map((other) => other.understands.events));
   if (others.length === 0 || known <= understands.events) return;
   throw new NodeOutdated(

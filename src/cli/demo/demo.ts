@@ -31,10 +31,15 @@ export async function startDemo(node: Node, options: { signal: AbortSignal; logg
   const signal = AbortSignal.any([options.signal, stopping.signal]);
   // At first always the same people do the same things, so that what a newcomer sees is what the README says.
   const crowd = createCrowd(node, first === undefined ? seededRandom(1) : node.random);
-  if (first === undefined) await crowd.settle(await hashPassword(password), signal);
-  const living = live(node, crowd, signal).catch((error: unknown) => {
-    if (!signal.aborted) options.logger.error({ error: String(error) }, 'the demo has stopped');
-  });
+  try {
+    // Also where an earlier start ended in the midst of it: whoever is there already stays.
+    await crowd.register(await hashPassword(password), signal);
+    if (first === undefined) await crowd.settle(signal);
+  } catch (error) {
+    if (signal.aborted) throw error;
+    return { welcome: [`The people of the demo could not move in: ${String(error)}.`], stop: async () => undefined };
+  }
+  const living = live(node, crowd, signal, options.logger);
   const who = `${people.length} people live here${first === undefined ? ' now' : ', and go on'}.`;
   return {
     welcome: [`${who} Log in as any of them, such as "${people[0]![0]}", with the password "${password}".`],
@@ -71,7 +76,8 @@ function createCrowd(node: Node, random: Random) {
   const pickPerson = (): number => Math.floor(random.float() ** 2 * people.length);
   const idOf = (person: number) => userIdOf(parseHandle(people[person]![0])!, node.log.namespace);
   const tell = async (person: number, command: Command): Promise<void> => {
-    await node.commands.send(idOf(person), command);
+    const { outcome } = (await node.commands.send(idOf(person), command)).answer;
+    if (outcome !== 'accepted' && outcome !== 'rejected') throw new Error(`a command was answered "${outcome}"`);
   };
   const post = (person: number): Promise<void> => {
     const text = `${pick(openings)} ${pick(subjects[people[person]![2]])}.${pick(endings)}`;
@@ -87,14 +93,13 @@ function createCrowd(node: Node, random: Random) {
   };
   const anybody = (): number => Math.floor(random.float() * people.length);
   return {
-    async settle(passwordHash: string, signal: AbortSignal): Promise<void> {
-      const everybody = [...people.keys()];
-      const inTurn = (items: readonly number[], work: (person: number) => Promise<void>) => forEachInFlight(once(items), 16, signal, work);
-      await inTurn(everybody, (person) =>
+    register: (passwordHash: string, signal: AbortSignal): Promise<void> =>
+      inTurn([...people.keys()], signal, (person) =>
         tell(person, { type: 'RegisterUser', handle: parseHandle(people[person]![0])!, name: people[person]![1], passwordHash }),
-      );
-      await inTurn(Array.from({ length: limits.demoFollows }, anybody), follow);
-      await inTurn(Array.from({ length: limits.demoPosts }, pickPerson), post);
+      ),
+    async settle(signal: AbortSignal): Promise<void> {
+      await inTurn(Array.from({ length: limits.demoFollows }, anybody), signal, follow);
+      await inTurn(Array.from({ length: limits.demoPosts }, pickPerson), signal, post);
     },
     act(): Promise<void> {
       const dice = random.float();
@@ -104,11 +109,18 @@ function createCrowd(node: Node, random: Random) {
   };
 }
 
-async function live(node: Node, crowd: Crowd, signal: AbortSignal): Promise<void> {
+async function live(node: Node, crowd: Crowd, signal: AbortSignal, logger: Logger): Promise<void> {
   for (let acts = 0; acts < limits.demoActsMax && !signal.aborted; acts++) {
     await node.clock.sleep(limits.demoActEveryMs * (0.5 + node.random.float()), signal);
-    if (!signal.aborted) await crowd.act();
+    if (signal.aborted) return;
+    await crowd
+      .act()
+      .catch((error: unknown) => logger.debug({ error: String(error) }, 'somebody of the demo could not do what they wanted'));
   }
+}
+
+function inTurn(items: readonly number[], signal: AbortSignal, work: (person: number) => Promise<void>): Promise<void> {
+  return forEachInFlight(once(items), 16, signal, work);
 }
 
 async function* once<T>(items: readonly T[]): AsyncGenerator<readonly T[]> {

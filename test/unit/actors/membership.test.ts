@@ -314,7 +314,10 @@ test('a node of an older version stays out of a cluster whose nodes may all have
   await cluster.clock.advance(soon);
   expect(() => assertNotOutdated(membership, old)).toThrow(NodeOutdated);
   expect(() => assertNotOutdated(b.membership, { events: 2, messages: 2 })).not.toThrow();
-  await cluster.join('c', { understands: old });
+  const c = await cluster.join('c', { understands: old, serves: false });
+  await cluster.clock.advance(soon);
+  expect(() => assertNotOutdated(membership, old), 'one that is as old is only just trying to join').toThrow(NodeOutdated);
+  c.membership.serve();
   await cluster.clock.advance(soon);
   expect(() => assertNotOutdated(membership, old), 'one is as old').not.toThrow();
 });

@@ -6,6 +6,8 @@ import { silentLogger } from '../../../src/logger.ts';
 import { seededRandom } from '../../../src/random.ts';
 import { createSimulatedClock } from '../../simulation/simulated-clock.ts';
 
+const patienceMs = 4_000;
+
 interface Played {
   /** Sequences that the log has, where it answers. */
   readonly held?: ReadonlySet<number> | 'silent';
@@ -48,7 +50,7 @@ async function setUp({ held = new Set(), places = ['near'], subject }: Played = 
     logger: silentLogger,
   };
   const signal = new AbortController().signal;
-  const opened = await openConsumer(ports, { from: 7, signal, patienceMs: 1_000, ...(subject !== undefined && { subject }) });
+  const opened = await openConsumer(ports, { from: 7, signal, patienceMs, ...(subject !== undefined && { subject }) });
   let taken: unknown = 'nothing yet';
   const take = () => void opened.take().then((batch) => (taken = batch));
   take();
@@ -106,18 +108,55 @@ describe('a consumer that says nothing', () => {
     expect(taken()).toBeUndefined();
   });
 
-  test('is not asked about while it says that it lives, nor about what has come', async () => {
+  test('is asked about now and then while it says that it lives, since its server may be behind', async () => {
     const held = new Set([7]);
     const { clock, taken, take, beat, send } = await setUp({ held });
     send(7, 1);
     await clock.advance(0);
     expect(taken()).toMatchObject([{ sequence: 7 }]);
     take();
-    await clock.advance(limits.jetStreamHeartbeatMs);
-    for (let second = 0; second < 10; second++) {
+    const live = async (ms: number) => {
+      for (let lived = 0; lived < ms; lived += limits.jetStreamHeartbeatMs) {
+        beat();
+        await clock.advance(limits.jetStreamHeartbeatMs);
+      }
+    };
+    await live(10 * limits.jetStreamBehindMs);
+    expect(taken(), 'nobody has more').not.toBeUndefined();
+    held.add(8);
+    await live(limits.jetStreamBehindMs / 2);
+    expect(taken(), 'it has its time').not.toBeUndefined();
+    await live(limits.jetStreamBehindMs);
+    expect(taken()).toBeUndefined();
+  });
+
+  test('brings nothing of one stream, which has more, and is lost before patience is', async () => {
+    const { clock, taken, beat } = await setUp({ subject: 'a.stream' });
+    for (let lived = 0; lived <= patienceMs / 2; lived += limits.jetStreamHeartbeatMs / 2) {
+      expect(taken()).toBe('nothing yet');
       beat();
-      await clock.advance(limits.jetStreamHeartbeatMs);
+      await clock.advance(limits.jetStreamHeartbeatMs / 2);
     }
+    expect(taken()).toBeUndefined();
+  });
+
+  test('begins a new batch after a gap, which is where gaps are looked for', async () => {
+    const { clock, taken, take, send } = await setUp();
+    for (const [order, sequence] of [7, 8, 10, 11].entries()) send(sequence, order + 1);
+    await clock.advance(0);
+    expect(taken()).toMatchObject([{ sequence: 7 }, { sequence: 8 }]);
+    take();
+    await clock.advance(0);
+    expect(taken()).toMatchObject([{ sequence: 10 }, { sequence: 11 }]);
+  });
+
+  test('is not asked about what has come', async () => {
+    const held = new Set([7]);
+    const { clock, taken, take, send } = await setUp({ held });
+    send(7, 1);
+    await clock.advance(0);
+    take();
+    await clock.advance(limits.jetStreamHeartbeatMs);
     held.add(8);
     send(8, 2);
     await clock.advance(0);

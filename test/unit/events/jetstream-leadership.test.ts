@@ -8,12 +8,13 @@ import { createManualClock } from '../../support/manual-clock.ts';
 function leaderHeard(words: (number | undefined)[]) {
   const clock = createManualClock();
   const asked: number[] = [];
+  const stream = { replicas: words.length + 1 };
   const info = async (): Promise<StreamInfo> => {
     asked.push(clock.monotonicMs());
     const replicas = words.map((at, number) => ({ name: `n${number}`, active: at === undefined ? 0 : (clock.monotonicMs() - at) * 1e6 }));
-    return { cluster: { leader: 'n9', replicas } } as unknown as StreamInfo;
+    return { config: { num_replicas: stream.replicas }, cluster: { leader: 'n9', replicas } } as unknown as StreamInfo;
   };
-  return { clock, asked, words, leadership: createLeadership({ info, replicas: words.length + 1, clock }) };
+  return { clock, asked, words, stream, leadership: createLeadership({ info, replicas: words.length + 1, clock }) };
 }
 
 /** Lets time pass until the promise is settled; the time that took, or the error. */
@@ -29,10 +30,31 @@ async function timeUntil(clock: ReturnType<typeof createManualClock>, promise: P
   return settled;
 }
 
-test('a log with one replica needs no proof', async () => {
-  const { leadership, asked } = leaderHeard([]);
-  expect(await leadership.confirm()).toBe(Infinity);
-  expect(asked).toEqual([]);
+test('a log with one replica needs no proof, but whether it still has one is asked now and then', async () => {
+  const { leadership, asked, clock } = leaderHeard([]);
+  for (let times = 0; times < 10; times++) expect(await leadership.confirm()).toBe(3_000);
+  await clock.advance(3_000);
+  expect(await leadership.confirm()).toBe(6_000);
+  expect(asked).toEqual([0, 3_000]);
+});
+
+test('replicas that are added or taken away while nodes run count from then on', async () => {
+  const { leadership, clock, words, stream } = leaderHeard([]);
+  await leadership.confirm();
+  expect(leadership.replicas).toBe(1);
+  stream.replicas = 3;
+  words.push(100, undefined);
+  await clock.advance(60_000);
+  expect(await timeUntil(clock, leadership.confirm()), 'nobody follows it').toBeInstanceOf(LogUnavailable);
+  expect(leadership.replicas).toBe(3);
+  const heard = timeUntil(clock, leadership.confirm());
+  words[0] = clock.monotonicMs() + 200;
+  await clock.advance(300);
+  expect(await heard).toBeTypeOf('number');
+  stream.replicas = 5;
+  const lately = clock.monotonicMs() - 10;
+  words.splice(0, 2, lately, lately, lately, lately);
+  expect(await leadership.confirm()).toBe(lately + 3_000);
 });
 
 test('when all were heard lately, nobody is asked again until somebody could stand for election', async () => {
