@@ -386,8 +386,12 @@ export const limits = {
   clusterNodesMax: 16,
   /** How long the balancer waits for a gateway to take a connection before it tries the next. */
   balancerConnectTimeoutMs: 1_000,
-  /** How often the start of a cluster looks whether its NATS servers have found each other; one that is left out twice is started again. */
+  /**
+   * How often a cluster looks whether its NATS servers have found each other, and how long one that runs may be unheard by the one that leads: one that is left
+   * out twice is started again. They speak once a second.
+   */
   clusterFormationPollMs: 4_000,
+  clusterUnheardMs: 10_000,
   /** How often the start of a cluster asks its gateways whether they are ready. */
   clusterReadyPollMs: 100,
   /** Pause between looks whether a process that was killed is gone. */

@@ -10,7 +10,7 @@ import { UsageError } from './arguments.ts';
 import { startBalancer } from './cluster/balancer.ts';
 import { assertFree, freePorts } from './cluster/free-ports.ts';
 import { findNatsServer } from './cluster/nats-server-binary.ts';
-import { configureNatsServers, letAllIn } from './cluster/nats-servers.ts';
+import { configureNatsServers, keepTogether } from './cluster/nats-servers.ts';
 import { openStartedProcesses } from './cluster/orphans.ts';
 import { superviseProcesses } from './cluster/processes.ts';
 import { waitUntilReady } from './cluster/readiness.ts';
@@ -70,7 +70,7 @@ export async function run(given: Arguments, { terminal, clock, interrupts }: Com
     const neutral = readNeutralEnvironment();
     const servers = await configureNatsServers(nats.path, { directory: config.dataDirectory, ports: natsPorts, env: neutral });
     for (const server of servers.programs) processes.start(server);
-    void letAllIn(servers, processes, clock, interrupts.signal);
+    void keepTogether(servers, processes, clock, interrupts.signal);
 
     const env = {
       ...neutral,

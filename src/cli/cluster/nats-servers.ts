@@ -8,21 +8,33 @@ import type { Processes, Program } from './processes.ts';
 export interface NatsServers {
   readonly urls: readonly string[];
   readonly programs: readonly Program[];
-  /** Are all one cluster, is one left out that the others know nothing of, or does nobody lead them yet? */
+  /** Are all that answer one cluster, is one left out, or does nobody lead them now? */
   formation(): Promise<'whole' | 'forming' | { readonly leftOut: string }>;
 }
 
+/** Of `/jsz` of the server that leads all others. */
+interface MetaCluster {
+  readonly leader?: string;
+  /** `active`: nanoseconds since it has heard from the other. */
+  readonly replicas?: readonly { readonly name: string; readonly active: number }[];
+}
+
 /**
- * Sees to it that all servers become one cluster: of those that start for the first time, all at once, about one in thirty clusters of version 2.10.27
- * leaves one out for good, which by its health knows nothing of it. A restart lets it in.
+ * Sees to it that all servers are one cluster, and stay one. Two things are known to go wrong with version 2.10.27. Of clusters whose servers start for the first
+ * time, all at once, about one in thirty leaves one out for good, which by its health knows nothing of it. And one in a hundred servers that are started again
+ * hears the others and is not heard by them: it never votes, nor has what they have. Another restart lets either in.
  */
-export async function letAllIn(servers: NatsServers, processes: Processes, clock: Clock, signal: AbortSignal): Promise<void> {
+export async function keepTogether(
+  servers: Pick<NatsServers, 'formation'>,
+  processes: Pick<Processes, 'restart'>,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
   let suspect: string | undefined;
   while (!signal.aborted) {
     await clock.sleep(limits.clusterFormationPollMs, signal);
     const found = await servers.formation();
-    if (found === 'whole') return;
-    const leftOut = found === 'forming' ? undefined : found.leftOut;
+    const leftOut = typeof found === 'string' ? undefined : found.leftOut;
     if (leftOut !== undefined && leftOut === suspect) processes.restart(leftOut);
     suspect = leftOut === suspect ? undefined : leftOut;
   }
@@ -55,24 +67,32 @@ export async function configureNatsServers(
       return { name, command: binary, args: ['-c', file], env, shows: (line: string) => !line.includes('[INF]') };
     }),
   );
-  /** Names of the servers that are part of the cluster, as one of them knows it. */
-  async function members(monitor: number): Promise<string[] | undefined> {
-    try {
-      const { meta_cluster: meta } = (await (await fetch(`http://127.0.0.1:${monitor}/jsz`)).json()) as {
-        meta_cluster?: { leader?: string; replicas?: { name: string }[] };
-      };
-      return meta?.leader && meta.replicas ? [meta.leader, ...meta.replicas.map(({ name }) => name)] : undefined;
-    } catch {
-      return undefined;
-    }
-  }
-
-  async function formation(): ReturnType<NatsServers['formation']> {
-    const known = (await Promise.all(monitors.map(members))).find((names) => names !== undefined);
-    if (known === undefined) return 'forming';
-    const leftOut = programs.map(({ name }) => name).find((name) => !known.includes(name));
-    return leftOut === undefined ? 'whole' : { leftOut };
-  }
-
+  const formation = async () =>
+    formationOf(await Promise.all(programs.map(async ({ name }, index) => ({ name, meta: await metaOf(monitors[index]!) }))));
   return { formation, urls: ports.map((port) => `nats://127.0.0.1:${port}`), programs };
+}
+
+/** What a server says of the cluster: nothing while it is not there, or still reads its store. */
+async function metaOf(monitor: number): Promise<MetaCluster | undefined> {
+  try {
+    const signal = AbortSignal.timeout(limits.clusterFormationPollMs / 2);
+    const answer = (await (await fetch(`http://127.0.0.1:${monitor}/jsz`, { signal })).json()) as { meta_cluster?: MetaCluster };
+    return answer.meta_cluster;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The one that leads knows whom it has heard from lately; one that says nothing of a cluster is not left out, but away. */
+export function formationOf(
+  servers: readonly { readonly name: string; readonly meta: MetaCluster | undefined }[],
+): Awaited<ReturnType<NatsServers['formation']>> {
+  const leader = servers.find(({ meta }) => meta?.leader !== undefined && meta.replicas !== undefined);
+  if (leader === undefined) return 'forming';
+  const isHeard = (name: string): boolean => {
+    const known = leader.meta?.replicas?.find((replica) => replica.name === name);
+    return name === leader.meta?.leader || (known !== undefined && known.active < limits.clusterUnheardMs * 1e6);
+  };
+  const leftOut = servers.find(({ name, meta }) => meta !== undefined && !isHeard(name));
+  return leftOut === undefined ? 'whole' : { leftOut: leftOut.name };
 }
