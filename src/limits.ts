@@ -72,6 +72,8 @@ export const limits = {
   jetStreamDoubtMs: 700,
   jetStreamBehindMs: 3_000,
   jetStreamSilenceMs: 1_750,
+  /** Silence of a replica, as the leader knows it, after which it is worth a line in the logs: they speak once a second. */
+  jetStreamUnheardMs: 10_000,
   /** Consumers that are made, one after the other, in search of one that lives on the server which the node is connected to; of three, that is one in three. */
   jetStreamConsumerTries: 6,
   /** A consumer that nobody pulls from goes after this time. */

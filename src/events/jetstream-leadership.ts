@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { limits } from '../limits.ts';
+import type { Logger } from '../logger.ts';
 import { LogUnavailable } from './event-log.ts';
 import type { StreamInfo } from './jetstream-api.ts';
 
@@ -26,10 +27,11 @@ export interface Leadership {
 }
 
 /** `info`: asks the leader; `replicas`: as they were found. */
-export function createLeadership(options: { info: () => Promise<StreamInfo>; replicas: number; clock: Clock }): Leadership {
-  const { info, clock } = options;
+export function createLeadership(options: { info: () => Promise<StreamInfo>; replicas: number; clock: Clock; logger: Logger }): Leadership {
+  const { info, clock, logger } = options;
   let { replicas } = options;
   let leaseUntil = -Infinity;
+  let unheard = '';
   let asking: Promise<{ readonly sentAt: number; readonly words: readonly number[] }> | undefined;
 
   /** When each other replica was heard from, at the latest possible: on our clock. */
@@ -39,7 +41,20 @@ export function createLeadership(options: { info: () => Promise<StreamInfo>; rep
     replicas = config.num_replicas;
     // A replica that was never heard from has 0, or half a century.
     const words = (cluster?.replicas ?? []).map(({ active }) => (active > 0 ? sentAt - active / 1e6 : -Infinity));
+    tellUnheard((cluster?.replicas ?? []).filter((_, index) => words[index]! < sentAt - limits.jetStreamUnheardMs).map(({ name }) => name));
     return { sentAt, words };
+  }
+
+  /** Such a one counts as dead, and the log survives the death of a minority: worth a line when it changes. */
+  function tellUnheard(names: readonly string[]): void {
+    const before = unheard;
+    unheard = names.join(', ');
+    if (unheard === before) return;
+    if (names.length === 0) return logger.info({}, 'the leader of the event log hears all its replicas again');
+    logger.warn(
+      { servers: names },
+      'the leader of the event log does not hear some replicas: one whose server runs may need a restart of it',
+    );
   }
 
   async function confirm(): Promise<number> {

@@ -83,7 +83,7 @@ async function openOn(
   const opened = await openLogStream({ ...options, api, aboutNew, patienceMs: options.patienceMs ?? limits.jetStreamPatienceMs });
   const { id, namespace, replicas } = opened;
   assertServerFits(connection.info, replicas);
-  const leadership = createLeadership({ info: () => api.streamInfo(stream), replicas, clock });
+  const leadership = createLeadership({ info: () => api.streamInfo(stream), replicas, clock, logger });
   const closing = new AbortController();
   const running = new Set<Promise<unknown>>();
   const deliveries = { connection, requests, api, stream, clock, random, logger };

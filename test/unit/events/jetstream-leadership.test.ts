@@ -2,19 +2,27 @@ import { expect, test } from 'vitest';
 import { LogUnavailable } from '../../../src/events/event-log.ts';
 import type { StreamInfo } from '../../../src/events/jetstream-api.ts';
 import { createLeadership } from '../../../src/events/jetstream-leadership.ts';
+import { silentLogger } from '../../../src/logger.ts';
+import type { Logger } from '../../../src/logger.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
 
 /** A leader whose replicas were last heard from at these times; undefined: never. */
 function leaderHeard(words: (number | undefined)[]) {
   const clock = createManualClock();
   const asked: number[] = [];
+  const told: string[] = [];
+  const logger: Logger = {
+    ...silentLogger,
+    warn: (fields) => void told.push(JSON.stringify(fields)),
+    info: (_, text) => void told.push(text),
+  };
   const stream = { replicas: words.length + 1 };
   const info = async (): Promise<StreamInfo> => {
     asked.push(clock.monotonicMs());
     const replicas = words.map((at, number) => ({ name: `n${number}`, active: at === undefined ? 0 : (clock.monotonicMs() - at) * 1e6 }));
     return { config: { num_replicas: stream.replicas }, cluster: { leader: 'n9', replicas } } as unknown as StreamInfo;
   };
-  return { clock, asked, words, stream, leadership: createLeadership({ info, replicas: words.length + 1, clock }) };
+  return { clock, asked, words, stream, told, leadership: createLeadership({ info, replicas: words.length + 1, clock, logger }) };
 }
 
 /** Lets time pass until the promise is settled; the time that took, or the error. */
@@ -89,4 +97,20 @@ test.each([[[undefined, undefined]], [[0, undefined]], [[0, 0]]])('nobody heard 
   const { leadership, clock } = leaderHeard(words);
   await clock.advance(60_000);
   expect(await timeUntil(clock, leadership.confirm())).toBeInstanceOf(LogUnavailable);
+});
+
+test('a replica that is not heard is told once, and once more when it is', async () => {
+  const { leadership, clock, words, told } = leaderHeard([0, 0]);
+  for (let seconds = 0; seconds < 30; seconds++) {
+    await clock.advance(1_000);
+    const confirmed = leadership.confirm();
+    await clock.advance(100);
+    words[0] = clock.monotonicMs() - 10;
+    await clock.advance(100);
+    await confirmed;
+  }
+  expect(told).toEqual(['{"servers":["n1"]}']);
+  words[1] = clock.monotonicMs() - 10;
+  await leadership.confirm();
+  expect(told).toHaveLength(2);
 });
