@@ -97,6 +97,9 @@ export function createJetStreamApi(requests: NatsRequests) {
     deleteConsumer: (stream: string, consumer: string) => call(`CONSUMER.DELETE.${stream}.${consumer}`),
     /** Undefined also where the replica that was asked does not have it yet. */
     messageAnywhere: (stream: string, sequence: number) => getAnywhere(stream, { seq: sequence }),
+    /** The first of the subject from this sequence on, with the same reservation. */
+    nextMessageAnywhere: (stream: string, subject: string, sequence: number) =>
+      getAnywhere(stream, { seq: sequence, next_by_subj: subject }),
     /** Messages never change, so any replica will do unless it does not have this one yet. */
     messageAt: async (stream: string, sequence: number) =>
       (await getAnywhere(stream, { seq: sequence })) ?? (await get(stream, { seq: sequence })),

@@ -20,13 +20,12 @@ export async function* deliver(ports: Deliveries, options: DeliveryOptions): Asy
     try {
       const opening = openConsumer(ports, { ...options, from: next });
       try {
-        if (subject === undefined) {
-          for await (const batch of oneByOne(ports, { from: next, until: opening, signal })) {
-            next += batch.length;
-            goodAt = clock.monotonicMs();
-            yield batch;
-          }
+        for await (const batch of oneByOne(ports, { from: next, subject, until: opening, signal })) {
+          next = (batch.at(-1)?.sequence ?? next) + 1;
+          goodAt = clock.monotonicMs();
+          yield batch;
         }
+        if (signal.aborted) return;
         const consumer = await opening;
         for (;;) {
           const taken = await consumer.take();
@@ -62,11 +61,11 @@ export async function* deliver(ports: Deliveries, options: DeliveryOptions): Asy
 
 /**
  * Asks any replica for message after message until there is a consumer. All servers together have to agree on one, and cannot while they have no leader; and
- * they may give it to a server that just died.
+ * they may give it to a server that just died. A replica that is behind has nothing more, and leaves nothing out.
  */
 async function* oneByOne(
   { api, stream, clock }: Deliveries,
-  { from, until, signal }: { from: number; until: Promise<unknown>; signal: AbortSignal },
+  { from, subject, until, signal }: { from: number; subject: string | undefined; until: Promise<unknown>; signal: AbortSignal },
 ): AsyncGenerator<readonly StoredMessage[]> {
   const over = new AbortController();
   const end = () => over.abort();
@@ -78,11 +77,12 @@ async function* oneByOne(
     const batch: StoredMessage[] = [];
     let bytes = 0;
     while (!stop.aborted && batch.length < limits.jetStreamSingleReadsMax && bytes < limits.bytesPerBatchMax) {
-      const message = await api.messageAnywhere(stream, next).catch(() => undefined);
+      const asked = subject === undefined ? api.messageAnywhere(stream, next) : api.nextMessageAnywhere(stream, subject, next);
+      const message = await asked.catch(() => undefined);
       if (message === undefined) break;
       batch.push(message);
       bytes += message.data.length;
-      next += 1;
+      next = message.sequence + 1;
     }
     if (batch.length > 0) yield batch;
     if (stop.aborted) return;

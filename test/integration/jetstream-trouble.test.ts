@@ -6,6 +6,7 @@ import type { EventLog, ExpectedVersion, NewCommit, RecordedCommit, StreamHead }
 import type { PostId, StreamName } from '../../src/events/ids.ts';
 import { createJetStreamApi } from '../../src/events/jetstream-api.ts';
 import { deliver } from '../../src/events/jetstream-delivery.ts';
+import { subjectOf } from '../../src/events/jetstream-message.ts';
 import { openJetStreamLog } from '../../src/events/jetstream-log.ts';
 import { silentLogger } from '../../src/logger.ts';
 import { openNatsConnection } from '../../src/nats/nats-connection.ts';
@@ -321,4 +322,28 @@ it('hands out every message once while the servers do not agree on a consumer, a
   expect(seen).toEqual([1, 2, 3, 4, 5, 6, 7]);
   ending.abort();
   await following;
+});
+
+it('reads one stream while the servers do not agree on a consumer', async () => {
+  const nats = await server();
+  const log = await open([nats.url], 1);
+  const [own, other] = [streamOf(1), streamOf(2)];
+  let [end, otherEnd] = [await log.append(own, 'no-stream', commitOf('1')), await log.append(other, 'no-stream', commitOf('2'))];
+  for (const text of ['3', '5', '7']) {
+    end = await log.append(own, end, commitOf(text));
+    otherEnd = await log.append(other, otherEnd, commitOf(String(Number(text) + 1)));
+  }
+  const connection = await openNatsConnection({ servers: [nats.url], name: 'test', random: systemRandom });
+  onTestFinished(() => connection.close());
+  const requests = createNatsRequests(connection, { clock: systemClock, timeoutMs: 3_000, askAgainMs: 1_000 });
+  onTestFinished(() => requests.close());
+  const ending = new AbortController();
+  const api = { ...createJetStreamApi(requests), createConsumer: () => new Promise<never>(() => {}) };
+  const deliveries = { ...ports, connection, requests, api, stream: natsStream };
+  const seen: number[] = [];
+  for await (const batch of deliver(deliveries, { from: 1, subject: subjectOf('test', own), signal: ending.signal, patienceMs: 5_000 })) {
+    seen.push(...batch.map(({ sequence }) => sequence));
+    if (seen.length === 4) ending.abort();
+  }
+  expect(seen).toEqual([2, 4, 6, 8]);
 });
