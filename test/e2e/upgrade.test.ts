@@ -40,6 +40,7 @@ async function startActors(env: Record<string, string>) {
 
 const follow = 'mutation ($input: FollowInput!) { follow(input: $input) { position userErrors { code } } }';
 const unfollow = 'mutation ($input: FollowInput!) { unfollow(input: $input) { position userErrors { code } } }';
+const followersOfAda = 'query ($atLeast: Position) { user(handle: "ada", atLeast: $atLeast) { followerCount } }';
 const post = 'mutation ($input: CreatePostInput!) { createPost(input: $input) { post { id } position userErrors { code } } }';
 
 // Real processes: those of today's program, and those of the same program made into its next version.
@@ -82,13 +83,16 @@ test('nodes are replaced one by one by those of a newer version, and none meets 
   await eventually(async () => (await shares(youngFront.url)).length === 1, 'the old node is gone');
 
   // The same commands again: those that waited are carried out, the others were.
-  await eventually(
-    async () => !(await all(youngFront.url, 'unfollow', unfollow, { handle: 'ada' })).some(hasErrors),
+  const carriedOut = await eventually(
+    async () => {
+      const answers = await all(youngFront.url, 'unfollow', unfollow, { handle: 'ada' });
+      return answers.some(hasErrors) ? undefined : answers;
+    },
     'all of them are carried out',
     60_000,
   );
-  const { user } = await gql(youngFront.url, '{ user(handle: "ada") { followerCount } }');
-  expect(user).toEqual({ followerCount: 0 });
+  for (const { data } of carriedOut) await gql(youngFront.url, followersOfAda, { atLeast: data.unfollow.position });
+  expect(await gql(youngFront.url, followersOfAda)).toEqual({ user: { followerCount: 0 } });
   const verified = await runStarling(['verify'], { env: { ...env, ...nextVersion } });
   expect(verified, verified.output).toMatchObject({ exitCode: 0 });
   // Only now stands in the log what the old version could not have read.
