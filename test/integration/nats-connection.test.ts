@@ -2,13 +2,16 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { nkeys } from 'nats';
 import { expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
 import { openNatsConnection } from '../../src/nats/nats-connection.ts';
 import type { NatsOptions } from '../../src/nats/nats-connection.ts';
+import { createNatsRequests } from '../../src/nats/nats-requests.ts';
 import { systemRandom } from '../../src/random.ts';
 import { makeCertificates } from '../support/certificates.ts';
 import { startNatsServer } from '../support/nats-server.ts';
 import type { NatsServer, NatsServerOptions } from '../support/nats-server.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { eventually } from '../support/wait-for.ts';
 
 async function server(options: NatsServerOptions): Promise<NatsServer> {
   const started = await startNatsServer(options);
@@ -79,4 +82,30 @@ it('connects in secret to a server whose certificate it can check, and shows its
   const strict = byName((await server(tls(true))).url);
   expect(await works(strict, { caFile: ca, certFile: client.cert, keyFile: client.key })).toBe(true);
   expect(await troubleWith(strict, { caFile: ca })).toContain('NATS_CERT_FILE');
+});
+
+it('does not take for undone what was sent before the right to send it was taken away', async () => {
+  const allowing = (subject: string): NatsServerOptions => ({
+    config: `authorization { users: [{ user: a, password: b, permissions: { publish: "${subject}", subscribe: ">" } }] }`,
+  });
+  const nats = await server(allowing('orders'));
+  const connection = await openNatsConnection({ servers: [as('a:b', nats.url)], name: 'test', random: systemRandom });
+  onTestFinished(() => connection.close());
+  const requests = createNatsRequests(connection, { clock: systemClock, timeoutMs: 30_000, askAgainMs: 30_000 });
+  onTestFinished(() => requests.close());
+  const received: string[] = [];
+  connection.subscribe('orders', { callback: (_, message) => void received.push(message.string()) });
+  const failureOf = (text: string) => requests.request('orders', Buffer.from(text)).catch((cause: unknown) => cause);
+
+  const carriedOut = failureOf('before');
+  await eventually(() => received.includes('before'), 'somebody has it');
+  await nats.reload(allowing('other'));
+  const later: Promise<unknown>[] = [];
+  const isRefused = async () => {
+    later.push(failureOf(`later ${later.length}`));
+    await connection.flush();
+    return Promise.race([carriedOut, connection.flush().then(() => undefined)]);
+  };
+  expect(await eventually(isRefused, 'the server refuses what comes now')).toMatchObject({ why: 'not-allowed', certain: false });
+  expect(await later.at(-1)).toMatchObject({ why: 'not-allowed' });
 });

@@ -30,6 +30,8 @@ export interface NatsServer {
   resume(): void;
   /** Starts it again, on the same port and store, after `stop` or `kill`; with other options where some are given. */
   restart(changed?: NatsServerOptions): Promise<void>;
+  /** Takes a changed configuration while it runs; those who are connected stay. It has not happened yet when this returns. */
+  reload(changed: NatsServerOptions): Promise<void>;
   /** Stops it and removes its files. */
   remove(): Promise<void>;
 }
@@ -60,6 +62,10 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
       await end('SIGTERM');
       if (changed) await writeFile(configFile, configOf(changed, directory.path));
       child = await launch(found.path, configFile, port);
+    },
+    async reload(changed) {
+      await writeFile(configFile, configOf(changed, directory.path));
+      child.kill('SIGHUP');
     },
     async remove() {
       await end('SIGKILL');

@@ -34,7 +34,8 @@ export async function readWholeLog(dataDirectory: string): Promise<WholeLog> {
   }
 }
 
-async function readAll(log: EventLog): Promise<RecordedCommit[]> {
+/** Every commit up to where the log ends now. */
+export async function readAll(log: EventLog): Promise<RecordedCommit[]> {
   const last = (await log.tail())?.position.commit ?? 0;
   const commits: RecordedCommit[] = [];
   const enough = new AbortController();

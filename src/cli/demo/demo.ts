@@ -10,6 +10,9 @@ import type { Random } from '../../random.ts';
 import { forEachInFlight } from './in-flight.ts';
 import { endings, openings, people, subjects } from './people.ts';
 
+/** What the people of the demo live on. */
+export type DemoNode = Pick<Node, 'log' | 'commands' | 'clock' | 'random'>;
+
 export interface Demo {
   /** What to tell whoever started it. */
   readonly welcome: readonly string[];
@@ -22,7 +25,7 @@ const password = 'murmuration';
  * Fills an empty system with a few people who follow each other and post, and lets them go on, slowly; those of an earlier start go on as well. A system
  * whose first user is somebody else is left alone.
  */
-export async function startDemo(node: Node, options: { signal: AbortSignal; logger: Logger }): Promise<Demo> {
+export async function startDemo(node: DemoNode, options: { signal: AbortSignal; logger: Logger }): Promise<Demo> {
   const first = await firstUser(node.log);
   if (first !== undefined && !(await isOfDemo(first, node.log.namespace))) {
     return { welcome: ['Other people live in this system: --demo leaves it as it is.'], stop: async () => undefined };
@@ -70,7 +73,7 @@ async function isOfDemo({ stream, events: [event] }: RecordedCommit, namespace: 
 
 type Crowd = ReturnType<typeof createCrowd>;
 
-function createCrowd(node: Node, random: Random) {
+function createCrowd(node: DemoNode, random: Random) {
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random.float() * from.length)]!;
   // The first of the list have the most followers: a crowd is never even.
   const pickPerson = (): number => Math.floor(random.float() ** 2 * people.length);
@@ -109,7 +112,7 @@ function createCrowd(node: Node, random: Random) {
   };
 }
 
-async function live(node: Node, crowd: Crowd, signal: AbortSignal, logger: Logger): Promise<void> {
+async function live(node: DemoNode, crowd: Crowd, signal: AbortSignal, logger: Logger): Promise<void> {
   for (let acts = 0; acts < limits.demoActsMax && !signal.aborted; acts++) {
     await node.clock.sleep(limits.demoActEveryMs * (0.5 + node.random.float()), signal);
     if (signal.aborted) return;
