@@ -14,7 +14,7 @@ export function limitsPage(): string {
     'Every bound of the system, made from [`src/limits.ts`](../src/limits.ts). Times are in milliseconds, sizes in bytes.',
   ];
   let comment: string | undefined;
-  for (const line of readFileSync(source, 'utf8').split('\n')) {
+  for (const line of inOneLine(readFileSync(source, 'utf8')).split('\n')) {
     const heading = /^ {2}\/\/ -+ (.+)$/.exec(line)?.[1];
     if (heading !== undefined)
       lines.push('', `## ${heading[0]?.toUpperCase()}${heading.slice(1)}`, '', '| limit | value | what and why |', '| --- | --- | --- |');
@@ -25,6 +25,11 @@ export function limitsPage(): string {
     comment = '″';
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** Comments of several lines as one. */
+function inOneLine(text: string): string {
+  return text.replaceAll(/\/\*\*[^/]*\*\//g, (comment) => comment.replaceAll(/\s*\n\s*(?:\*(?!\/))?\s*/g, ' '));
 }
 
 export function writtenLimitsPage(): string {

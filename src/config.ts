@@ -124,7 +124,12 @@ export function readConfig(
 
   const logEngine = logEngines.find((engine) => engine === (raw('log') ?? 'lmdb'));
   if (logEngine === undefined) throw wrong('log', `"${raw('log')}" is not an event log: ${logEngines.join(', ')} are`);
-  if (logEngine === 'jetstream' && natsUrl === undefined) throw wrong('log', 'jetstream needs NATS_URL, the address of its servers');
+  if (logEngine === 'jetstream' && natsUrl === undefined) {
+    const asked = flags.log ?? environment[settings.log.environment];
+    throw asked
+      ? wrong('log', 'jetstream needs NATS_URL, the address of its servers')
+      : wrong('nats', 'is needed: the address of the NATS servers of the cluster');
+  }
   if (logEngine === 'eventstoredb' && eventStoreDbUrl === undefined)
     throw wrong('log', 'eventstoredb needs EVENTSTOREDB_URL, the address of its server');
 
@@ -166,6 +171,16 @@ export function readProgramSearch(environment: NodeJS.ProcessEnv = process.env):
 export function readNeutralEnvironment(environment: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
   const own = new Set<string>(Object.values(settings).map((setting) => setting.environment));
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !own.has(name)));
+}
+
+/** The environment with these settings alone, and the names of those that somebody has set besides. */
+export function narrowEnvironment(
+  names: readonly SettingName[],
+  environment: NodeJS.ProcessEnv = process.env,
+): { readonly environment: NodeJS.ProcessEnv; readonly unused: readonly string[] } {
+  const others = Object.entries(settings).filter(([name]) => !names.some((each) => each === name));
+  const unused: string[] = others.map(([, setting]) => setting.environment).filter((name) => environment[name]);
+  return { environment: Object.fromEntries(Object.entries(environment).filter(([name]) => !unused.includes(name))), unused };
 }
 
 /** Colours and moving bars only where somebody sees them and has not asked for quiet (https://no-color.org). */

@@ -9,6 +9,9 @@ export const dataFormat = 1;
 /** Folder of the event log inside of the data directory. */
 export const logFolder = 'log';
 
+/** Folder of the embedded PostgreSQL. */
+export const postgresFolder = 'postgres';
+
 /** A data directory that this process alone uses. */
 export interface DataDirectory {
   readonly path: string;

@@ -109,7 +109,7 @@ export const limits = {
   rememberedCommandsMin: 256,
   /** How long an actor remembers a command at the least: a client may retry after a night without network. */
   rememberedCommandsMs: 24 * 3_600_000,
-  /** Commands that an actor remembers at the most, 12 MB: eleven a second for a whole day, which no person does. */
+  /** Commands that an actor remembers at the most, 16 MB and an index: eleven a second for a whole day, which no person does. */
   rememberedCommandsMax: 1_000_000,
   /** Commands that wait or run on one node: bounds the memory of all mailboxes together. */
   commandsPerNodeMax: 65_536,

@@ -1,6 +1,7 @@
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Role } from './settings.ts';
+import { postgresFolder } from './data-directory.ts';
 import type { DataDirectory } from './data-directory.ts';
 import type { EventLog } from './events/event-log.ts';
 import { limits } from './limits.ts';
@@ -60,7 +61,7 @@ export async function startDatabase(
   stack: ShutdownStack,
 ): Promise<DatabaseTarget> {
   if (config.databaseUrl !== undefined) return { url: config.databaseUrl };
-  const starting = startEmbeddedPostgres({ directory: directory.inside('postgres'), ...ports });
+  const starting = startEmbeddedPostgres({ directory: directory.inside(postgresFolder), ...ports });
   // Pushed before it runs: whoever fails in the meantime still stops it.
   stack.push('PostgreSQL', async () => (await starting.catch(() => undefined))?.stop());
   return (await starting).connection;

@@ -22,6 +22,8 @@ export interface CommandSpec {
 export interface OptionSpec {
   /** Absent: a switch without a value. */
   readonly placeholder?: string;
+  /** The command does nothing without it. */
+  readonly needed?: boolean;
   readonly says: string;
 }
 
@@ -86,6 +88,7 @@ export function helpText(spec: CommandSpec): string {
     'Usage: starling',
     spec.name,
     ...(spec.positionals ?? []).map((positional) => (positional.optional ? `[${positional.name}]` : positional.name)),
+    ...Object.entries(spec.options ?? {}).flatMap(([name, { needed, placeholder }]) => (needed ? [`--${name} ${placeholder}`] : [])),
     '[OPTIONS]',
   ];
   const environment = (spec.environment ?? []).map((name) => [settings[name].environment, meaningOf(spec, name)] as const);

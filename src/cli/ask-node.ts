@@ -10,10 +10,17 @@ import { JobFailed } from './control-protocol.ts';
 import { createProgressDisplay } from './progress.ts';
 
 /**
- * Does a job in the node that runs on the data directory; where none runs, in a node of our own with these roles, for as long as it takes.
+ * Does a job in the node that runs on the data directory; where none runs, in a node of our own with these roles, for as long as it takes, unless
+ * `beforeOwnNode` throws.
  * @throws {JobFailed} and whatever keeps a node from starting.
  */
-export async function doJob(config: Config, request: ControlRequest, roles: readonly Role[], context: CommandContext): Promise<unknown> {
+export async function doJob(
+  config: Config,
+  request: ControlRequest,
+  roles: readonly Role[],
+  context: CommandContext,
+  beforeOwnNode: () => Promise<void> = async () => undefined,
+): Promise<unknown> {
   const { terminal, clock, interrupts } = context;
   const display = createProgressDisplay(terminal, clock);
   const options = { signal: interrupts.signal, report: display.show };
@@ -25,6 +32,7 @@ export async function doJob(config: Config, request: ControlRequest, roles: read
   } finally {
     display.finish();
   }
+  await beforeOwnNode();
   const { runNode } = await import('./run-node.ts');
   // In a cluster others have the roles, and our node only talks to them.
   const own = await runNode(config, config.logEngine === 'lmdb' ? roles : [], createLogger(config.logLevel)).catch((error: unknown) => {

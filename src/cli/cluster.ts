@@ -1,9 +1,10 @@
 import { fileURLToPath } from 'node:url';
-import { readConfig, readNeutralEnvironment, readProgramSearch } from '../config.ts';
-import { openDataDirectory } from '../data-directory.ts';
+import { narrowEnvironment, readConfig, readNeutralEnvironment, readProgramSearch } from '../config.ts';
+import { openDataDirectory, postgresFolder } from '../data-directory.ts';
 import { limits } from '../limits.ts';
 import { createLogger } from '../logger.ts';
 import { startEmbeddedPostgres } from '../projections/embedded-postgres.ts';
+import type { SettingName } from '../settings.ts';
 import { createShutdownStack } from '../shutdown-stack.ts';
 import type { Arguments, CommandSpec } from './arguments.ts';
 import { UsageError } from './arguments.ts';
@@ -18,6 +19,8 @@ import type { CommandContext } from './command-line.ts';
 import { aborted } from './interrupts.ts';
 import { wholeNumber } from './whole-number.ts';
 
+const settings: readonly SettingName[] = ['data', 'port', 'host', 'logLevel', 'label'];
+
 export const spec: CommandSpec = {
   name: 'cluster',
   summary: 'Run a whole cluster on this machine: NATS with JetStream, PostgreSQL, gateways behind a balancer, actor and projection nodes.',
@@ -30,9 +33,10 @@ export const spec: CommandSpec = {
       says: 'of the first of three NATS servers, the others follow; 0 takes any free ones (default 4222)',
     },
   },
-  settings: ['data', 'port', 'host', 'logLevel'],
+  settings,
+  meanings: { data: 'data directory (default ./data-cluster)' },
   notes: [
-    'The data directory is ./data-cluster by default. Each process is shown with its pid: kill one and watch the others take over; it is started',
+    'It brings its own servers, and takes no other settings. Each process is shown with its pid: kill one and watch the others take over; it is started',
     'again a few seconds later. nats-server is looked for on PATH, or where STARLING_NATS_SERVER says.',
     'Ctrl-C stops all, in order.',
   ],
@@ -41,7 +45,9 @@ export const spec: CommandSpec = {
 const program = fileURLToPath(new URL('../../bin/starling.js', import.meta.url));
 
 export async function run(given: Arguments, { terminal, clock, interrupts }: CommandContext): Promise<number> {
-  const config = readConfig(given.flags, undefined, undefined, { data: './data-cluster' });
+  const { environment, unused } = narrowEnvironment(settings);
+  const config = readConfig(given.flags, environment, undefined, { data: './data-cluster' });
+  if (unused.length > 0) terminal.say(`not used here, since a cluster brings its own servers: ${unused.join(', ')}`);
   const count = (name: string, otherwise: number): number => wholeNumber(given, name, otherwise, 1, limits.clusterNodesMax);
   const counts = { gateway: count('gateways', 2), actors: count('actors', 3), projections: count('projections', 2) };
   const natsPort = wholeNumber(given, 'nats-port', 4222, 0, 65_533);
@@ -61,7 +67,7 @@ export async function run(given: Arguments, { terminal, clock, interrupts }: Com
     const processes = superviseProcesses({ terminal, clock, started });
 
     terminal.print('PostgreSQL starts …');
-    const postgres = await startEmbeddedPostgres({ directory: directory.inside('postgres'), logger, clock });
+    const postgres = await startEmbeddedPostgres({ directory: directory.inside(postgresFolder), logger, clock });
     stack.push('PostgreSQL', () => postgres.stop());
     stack.push('processes', () => processes.stop());
     const { host, user, database } = postgres.connection;
@@ -103,7 +109,7 @@ export async function run(given: Arguments, { terminal, clock, interrupts }: Com
         `  GraphQL    http://${config.host}:${balancer.port}/graphql  (balancer; GraphiQL at http://${config.host}:${balancer.port}/)`,
         `  Gateways   ${gatewayPorts.map((port) => `http://127.0.0.1:${port}`).join('  ')}`,
         `  NATS_URL=${env.NATS_URL}`,
-        `  DATABASE_URL=${env.DATABASE_URL}`,
+        `  DATABASE_URL='${env.DATABASE_URL}'`,
         '',
         'One more actor node:   NATS_URL=… npx starling actors',
         `What runs and where:   npx starling status --data ${directory.inside('gateway-1')}`,

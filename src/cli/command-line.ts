@@ -28,7 +28,7 @@ const commands: Readonly<Record<string, { readonly summary: string; load(): Prom
   cluster: { summary: 'run a whole cluster on this machine', load: () => import('./cluster.ts') },
   import: { summary: 'load a follower network and posts from files', load: () => import('./import.ts') },
   replay: { summary: 'build read models anew from the log, compare, swap', load: () => import('./replay.ts') },
-  backup: { summary: 'write a consistent copy of everything into one file', load: () => import('./backup.ts') },
+  backup: { summary: 'write a consistent copy of the log and the sessions into one file', load: () => import('./backup.ts') },
   restore: { summary: 'make a data directory of a backup', load: () => import('./restore.ts') },
   log: { summary: 'copy the event log to another place or engine', load: () => import('./log-copy.ts') },
   verify: { summary: 'count whatever should not be in log and read models', load: () => import('./verify.ts') },

@@ -14,7 +14,7 @@ export const spec: CommandSpec = {
   name: 'import',
   summary: 'Load a follower network, and posts for it, through the same commands as everybody.',
   options: {
-    follows: { placeholder: 'FILE', says: 'who follows whom: a header line, then follower<TAB>followee in numbers' },
+    follows: { placeholder: 'FILE', needed: true, says: 'who follows whom: a header line, then follower<TAB>followee in numbers' },
     posts: { placeholder: 'FILE', says: 'posts, one a line' },
     password: {
       placeholder: 'TEXT',

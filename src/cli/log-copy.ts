@@ -5,6 +5,7 @@ import type { CopiedLog } from '../events/log-import.ts';
 import type { Position } from '../events/position.ts';
 import { createLogger } from '../logger.ts';
 import { systemRandom } from '../random.ts';
+import { serverSettings } from '../settings.ts';
 import { UsageError } from './arguments.ts';
 import type { Arguments, CommandSpec } from './arguments.ts';
 import type { CommandContext } from './command-line.ts';
@@ -21,7 +22,7 @@ export const spec: CommandSpec = {
   name: 'log',
   summary: 'Copy a whole event log into another place, or into what an earlier copy has left there.',
   positionals: [
-    { name: 'copy', says: 'what to do; nothing else can be done so far' },
+    { name: 'copy', says: 'the only thing that can be done with a log' },
     { name: 'FROM', says: `${addressForms}; Starling may run on it` },
     { name: 'TO', says: 'the same form; empty, or begun by an earlier copy of FROM' },
   ],
@@ -30,11 +31,15 @@ export const spec: CommandSpec = {
     'verify-only': { says: 'compare, and copy nothing; also where Starling runs on TO' },
   },
   settings: ['replicas', 'logLevel'],
+  environment: serverSettings.filter((name) => name !== 'database'),
+  meanings: {
+    nats: 'servers of jetstream:SPACE; several with commas between',
+    eventStoreDb: 'server of eventstoredb:SPACE, as esdb://HOST:2113?tls=false',
+  },
   notes: [
     'Interrupted and run again, it goes on. Run again later, it adds what FROM has got since. Until it is complete, nothing starts on TO.',
     'Let only one of the two go on afterwards: where positions are kept, the same position would else name two events.',
     'Positions are kept between data directories and JetStream, so that cursors and read models stay valid. EventStoreDB gives positions of its own.',
-    'NATS_URL says where JetStream is, and EVENTSTOREDB_URL where EventStoreDB is.',
     'Exit code: 0 done, 1 failed or, with --verify, different or missing in TO.',
   ],
 };

@@ -58,6 +58,9 @@ export function duration(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
+/** Characters. */
+const barWidth = 24;
+
 interface Renderer {
   begin(progress: Progress): void;
   update(progress: Progress, text: string): void;
@@ -65,19 +68,24 @@ interface Renderer {
 }
 
 function createBar(): Renderer {
-  const bar = new SingleBar(
-    { format: '{bar} {text}', stream: process.stderr, hideCursor: true, clearOnComplete: false, barsize: 24, linewrap: false },
-    Presets.shades_classic,
-  );
+  let bar: SingleBar | undefined;
   return {
-    begin: (progress) => bar.start(Math.max(progress.total, 1), progress.done, { text: progress.phase }),
+    begin(progress) {
+      // What cannot be counted has a name and no bar.
+      const format = progress.total > 0 ? '{bar} {text}' : `${' '.repeat(barWidth)} {text}`;
+      bar = new SingleBar(
+        { format, stream: process.stderr, hideCursor: true, clearOnComplete: false, barsize: barWidth, linewrap: false },
+        Presets.shades_classic,
+      );
+      bar.start(Math.max(progress.total, 1), progress.done, { text: progress.phase });
+    },
     update(progress, text) {
-      bar.setTotal(Math.max(progress.total, 1));
-      bar.update(progress.done, { text });
+      bar?.setTotal(Math.max(progress.total, 1));
+      bar?.update(progress.done, { text });
     },
     finish(text) {
-      bar.update({ text });
-      bar.stop();
+      bar?.update({ text });
+      bar?.stop();
     },
   };
 }

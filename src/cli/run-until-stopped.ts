@@ -53,15 +53,12 @@ function refuseHalfSystem({ roles, logEngine, natsUrl, databaseUrl }: Config): v
 
 function welcome(terminal: Terminal, node: Node, seconds: number, more: readonly string[]): void {
   const { url } = node;
-  if (url === undefined) {
-    terminal.print(
-      `${terminal.bold('Starling is ready')} ${terminal.dim(`(${duration(seconds)})`)}: node ${node.id}, ${node.roles.join(' + ')}`,
-    );
-    return;
-  }
+  const whole = node.roles.length === allRoles.length;
+  const ready = `${terminal.bold('Starling is ready')} ${terminal.dim(`(${duration(seconds)})`)}${whole ? '' : `: node ${node.id}, ${node.roles.join(' + ')}`}`;
+  if (url === undefined) return terminal.print(ready);
   const query = `curl -s ${url}/graphql -H 'content-type: application/json' -d '{"query":"{ publicTimeline(first: 5) { edges { node { author { handle } text createdAt } } } }"}'`;
   const lines = [
-    `${terminal.bold('Starling is ready')} ${terminal.dim(`(${duration(seconds)})`)}`,
+    ready,
     '',
     `  GraphiQL   ${url}/`,
     `  GraphQL    ${url}/graphql  (HTTP and WebSocket)`,

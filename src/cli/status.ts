@@ -40,7 +40,7 @@ export async function run(given: Arguments, context: CommandContext): Promise<nu
     if (!(error instanceof NotRunning)) throw error;
     const pid = await holderOf(config.dataDirectory).catch(() => undefined);
     if (pid === undefined && config.natsUrl !== undefined && !config.dataDirectoryGiven) return showCluster(given, context);
-    if (json) terminal.print(JSON.stringify({ running: false, starting: pid !== undefined }));
+    if (json) terminal.print(JSON.stringify({ running: false, starting: pid !== undefined, healthy: false }));
     else
       terminal.print(
         pid === undefined

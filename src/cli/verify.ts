@@ -84,9 +84,11 @@ function table({ sound, looked, faults }: Report, terminal: Terminal): string[] 
 }
 
 function headingOf(name: Section, facts: Readonly<Record<string, number>>): string {
-  const words = Object.entries(facts).map(([what, value]) =>
-    what.endsWith('at commit') || what.startsWith('of ') ? `${what} ${count(value)}` : `${count(value)} ${what}`,
-  );
+  const { 'of users': users, ...others } = facts;
+  const words = Object.entries(others).map(([what, value]) => {
+    if (what === 'users' && users !== undefined) return `${count(value)} of ${count(users)} users`;
+    return what.endsWith('at commit') ? `${what} ${count(value)}` : `${count(value)} ${what}`;
+  });
   return `${name} (${words.join(', ')})`;
 }
 

@@ -71,7 +71,9 @@ export async function openEventStoreDbImport(options: EventStoreDbLogOptions & {
 
 async function withClient<T>({ url, space, clock }: EventStoreDbLogOptions, open: (client: EsdbClient) => Promise<T>): Promise<T> {
   if (!spacePattern.test(space))
-    throw new LogUnavailable(`the name space of the log holds 1 to ${limits.esdbSpaceLengthMax} of a-z, 0-9 and _`);
+    throw new LogUnavailable(
+      `the space of a log in EventStoreDB is 1 to ${limits.esdbSpaceLengthMax} of a-z, 0-9 and _: choose another name with STARLING_SPACE`,
+    );
   const client = openEsdbClient(url, clock);
   try {
     // Who may not read everything learns it now, and not from projections that stand still.

@@ -147,7 +147,7 @@ function checked(info: StreamInfo, { space, replicas, logger }: LogStreamOptions
         `raise it with "nats stream edit ${stream} --replicas ${replicas}" and start the nodes again, or ask for fewer`,
     );
   if (config.num_replicas > replicas)
-    logger.info({ stream, replicas: config.num_replicas, asked: replicas }, 'the event log has more replicas than asked for');
+    logger.debug({ stream, replicas: config.num_replicas, asked: replicas }, 'the event log has more replicas than asked for');
   return info;
 }
 

@@ -34,7 +34,7 @@ function messageFor(where: string, cause: unknown): string {
     case 'CONNECTION_TIMEOUT':
       return `NATS does not answer at ${where} in time: is it a nats-server, does a firewall let us through, and does it want a certificate of ours (NATS_CERT_FILE)?`;
     default:
-      return `cannot connect to NATS at ${where} (${cause instanceof Error ? cause.message : 'no reason given'}): check NATS_URL, or leave it away to run without it`;
+      return `cannot connect to NATS at ${where} (${cause instanceof Error ? cause.message : 'no reason given'}): check NATS_URL, and the files that NATS_NKEY_FILE, NATS_CA_FILE, NATS_CERT_FILE and NATS_KEY_FILE name`;
   }
 }
 

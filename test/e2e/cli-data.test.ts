@@ -1,4 +1,4 @@
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -176,6 +176,15 @@ describe('backup and restore', () => {
       exitCode: 1,
       output: expect.stringContaining('is not empty, and a restore overwrites nothing'),
     });
+
+    // As where the sessions are in a PostgreSQL that nobody names: a copy without them would look like a good one.
+    const postgres = join(sources.dataDirectory, 'postgres');
+    await rename(postgres, `${postgres}-elsewhere`);
+    expect(await runStarling(['backup', file, '--force', '--data', sources.dataDirectory])).toMatchObject({
+      exitCode: 1,
+      output: expect.stringContaining('say where it is with DATABASE_URL'),
+    });
+    await rename(`${postgres}-elsewhere`, postgres);
 
     const restored = join(sources.folder, 'restored');
     const bytes = await readFile(file);

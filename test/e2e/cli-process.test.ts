@@ -98,7 +98,7 @@ describe('a running Starling', () => {
     expect(await readdir(join(dataDirectory, 'postgres', 'cluster'))).not.toContain('postmaster.pid');
     expect(await runStarling(['status', '--json', '--data', dataDirectory])).toEqual({
       exitCode: 1,
-      output: '{"running":false,"starting":false}\n',
+      output: '{"running":false,"starting":false,"healthy":false}\n',
     });
 
     const again = await start({ dataDirectory, args: ['--demo'] });

@@ -7,7 +7,10 @@ import { eventually } from '../support/wait-for.ts';
 const small = ['--gateways', '1', '--actors', '1', '--projections', '1', '--port', '0', '--nats-port', '0'];
 
 async function startCluster(directory: string) {
-  const { child, output, ended } = launchStarling(['cluster', '--data', directory, ...small]);
+  const { child, output, ended } = launchStarling(['cluster', '--data', directory, ...small], {
+    NATS_URL: 'nats://127.0.0.1:1',
+    STARLING_LOG: 'eventstoredb',
+  });
   const pidsOf = () =>
     Object.fromEntries([...output().matchAll(/^([\w-]+) runs with pid (\d+)$/gm)].map(([, name, pid]) => [name!, Number(pid)]));
   onTestFinished(() => {
@@ -21,6 +24,7 @@ async function startCluster(directory: string) {
     }
   });
   await eventually(() => output().includes('Ctrl-C stops it.'), 'the cluster is ready', 60_000);
+  expect(output()).toContain('not used here, since a cluster brings its own servers: STARLING_LOG, NATS_URL');
   const pids = pidsOf();
   expect(Object.keys(pids).toSorted()).toEqual(['actors-1', 'gateway-1', 'nats-1', 'nats-2', 'nats-3', 'postgresql', 'projections-1']);
   return { child, output, ended, pids };

@@ -38,7 +38,7 @@ test.each([
 
 test('an actor node needs nothing but NATS, and says what is wrong with it', async () => {
   const none = await runStarling(['actors']);
-  expect(none).toMatchObject({ exitCode: 2, output: expect.stringContaining('jetstream needs NATS_URL') });
+  expect(none).toMatchObject({ exitCode: 2, output: expect.stringContaining('NATS_URL: is needed: the address of the NATS servers') });
   const gone = await runStarling(['actors'], { env: nats });
   expect(gone).toMatchObject({ exitCode: 1, output: expect.stringContaining('127.0.0.1:4') });
 });

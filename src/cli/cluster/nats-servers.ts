@@ -63,8 +63,9 @@ export async function configureNatsServers(
         `cluster { name: starling, listen: "127.0.0.1:${routes[index]}", routes: [${routes.map((route) => `"nats://127.0.0.1:${route}"`).join(', ')}] }`,
       ];
       await writeFile(file, `${lines.join('\n')}\n`, { mode: 0o600 });
-      // Most of what it says is the same at every start.
-      return { name, command: binary, args: ['-c', file], env, shows: (line: string) => !line.includes('[INF]') };
+      // Most of what it says is the same at every start, and again for as long as another one is away.
+      const shows = (line: string) => !/\[INF\]|Error trying to connect to route/.test(line);
+      return { name, command: binary, args: ['-c', file], env, shows };
     }),
   );
   const formation = async () =>

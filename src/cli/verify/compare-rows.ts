@@ -28,6 +28,7 @@ export async function compareUsers({ session, model, findings, report, signal }:
     else if (!unseen.delete(row.id)) findings.found('users', `${row.handle} (${row.id}): twice`);
     else compareUser(user, row, findings);
   }
+  report({ phase: 'users', done, total: done, unit: 'users' });
   for (const id of unseen) findings.found('users', `${model.users.get(id)!.handle} (${id}): missing`);
   findings.looked('read models', { users: done });
 }
@@ -51,6 +52,7 @@ export async function compareFollows({ session, model, findings, report, signal 
   let follower: UserId | undefined;
   let followees = new Set<UserId>();
   let done = 0;
+  const total = [...model.users.values()].reduce((sum, user) => sum + user.followees.size, 0);
 
   const finish = (id: UserId | undefined) => {
     const expected = id === undefined ? undefined : model.users.get(id)?.followees;
@@ -70,7 +72,7 @@ export async function compareFollows({ session, model, findings, report, signal 
       followees = new Set();
     }
     done += 1;
-    if (done % 1_000 === 0) report({ phase: 'follows', done, total: 0, unit: 'follows' });
+    if (done % 1_000 === 0) report({ phase: 'follows', done, total, unit: 'follows' });
     const what = `${row.follower} follows ${row.followee}`;
     const expected = model.users.get(row.follower)?.followees.get(row.followee);
     if (followees.has(row.followee)) findings.found('follows', `${what}: twice`);
@@ -80,6 +82,7 @@ export async function compareFollows({ session, model, findings, report, signal 
     if (expected !== undefined) followees.add(row.followee);
   }
   finish(follower);
+  report({ phase: 'follows', done, total: done, unit: 'follows' });
   followees = new Set();
   for (const id of [...unseen]) finish(id);
   findings.looked('read models', { follows: done });
@@ -102,6 +105,7 @@ export async function comparePosts({ session, model, findings, report, signal }:
     else if (post.inReplyTo !== row.in_reply_to || post.text !== digestOf(row.text))
       findings.found('posts', `${row.id}: the text, or what it answers, is another one`);
   }
+  report({ phase: 'posts', done, total: done, unit: 'posts' });
   for (const id of unseen) findings.found('posts', `${id} by ${model.posts.get(id)!.author}: missing`);
   findings.looked('read models', { posts: done });
 }

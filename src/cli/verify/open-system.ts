@@ -1,5 +1,5 @@
 import type { Config } from '../../config.ts';
-import { openDataDirectory } from '../../data-directory.ts';
+import { openDataDirectory, postgresFolder } from '../../data-directory.ts';
 import { DirectoryInUse } from '../../directory-lock.ts';
 import type { EventLog } from '../../events/event-log.ts';
 import type { Database } from '../../projections/database.ts';
@@ -42,7 +42,7 @@ async function ownDatabase(
   });
   if (directory === undefined) return findEmbeddedPostgres(`${dataDirectory}/postgres`);
   stack.push('data directory', () => directory.release());
-  const folder = directory.inside('postgres');
+  const folder = directory.inside(postgresFolder);
   if ((await findEmbeddedPostgres(folder)) === undefined) return undefined;
   const postgres = await startEmbeddedPostgres({ directory: folder, ...ports });
   stack.push('PostgreSQL', () => postgres.stop());

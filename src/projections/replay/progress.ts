@@ -35,6 +35,8 @@ export function createProgress(clock: Clock, commitsTotal: number, onProgress: (
   };
   return {
     enter: (next: ReplayPhase) => {
+      // The last word of what ends: all of it is done.
+      if (next !== phase) tell();
       phase = next;
       tell();
     },

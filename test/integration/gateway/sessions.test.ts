@@ -65,6 +65,13 @@ describe('sessions on several gateways', () => {
     expect(await there.find(token)).toEqual(session);
   });
 
+  test('have tokens that nobody can guess', async () => {
+    const sessions = openSessions(databases[0]!);
+    const tokens = await Promise.all(Array.from({ length: 50 }, async () => (await sessions.open(userId)).token));
+    expect(new Set(tokens.map((token) => token.slice(0, 12))).size).toBe(50);
+    for (const token of tokens) expect(Buffer.from(token.slice('st_'.length), 'base64url').length).toBeGreaterThanOrEqual(32);
+  });
+
   test('end on all of them within a second', async () => {
     const [here, there] = [openSessions(databases[0]!), openSessions(databases[1]!)];
     for (let round = 0; round < 5; round++) {

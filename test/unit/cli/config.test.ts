@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ConfigError, readConfig } from '../../../src/config.ts';
+import { ConfigError, narrowEnvironment, readConfig } from '../../../src/config.ts';
 
 describe('readConfig', () => {
   it('has a default for everything', () => {
@@ -25,6 +25,14 @@ describe('readConfig', () => {
 
   it('shows little where somebody watches, and takes an empty variable for none', () => {
     expect(readConfig({}, { STARLING_PORT: '', NATS_URL: '' }, true)).toMatchObject({ logLevel: 'warn', port: 8080, natsUrl: undefined });
+  });
+
+  it('takes what a command knows, and names the settings that it leaves', () => {
+    const environment = { STARLING_PORT: '1', DATABASE_URL: 'postgres:///x', STARLING_LOG: '', PATH: '/bin' };
+    expect(narrowEnvironment(['port', 'log'], environment)).toEqual({
+      environment: { STARLING_PORT: '1', STARLING_LOG: '', PATH: '/bin' },
+      unused: ['DATABASE_URL'],
+    });
   });
 
   it('prefers a flag to the environment', () => {
