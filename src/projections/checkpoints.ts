@@ -42,14 +42,15 @@ export class FenceLost extends Error {
 
 /** @throws {DatabaseOfAnotherLog} with the cure. */
 export async function refuseDatabaseOfAnotherLog(session: Session, logId: LogId): Promise<void> {
-  const others = await session.query<{ log_id: string }>({
-    text: 'select log_id from starling.checkpoints where log_id <> $1 limit 1',
-    values: [logId],
+  const all = await session.query<{ log_id: string; projection: SchemaName }>({
+    text: 'select log_id, projection from starling.checkpoints order by projection',
   });
-  if (others.length === 0) return;
+  const other = all.find(({ log_id: id }) => id !== logId);
+  if (other === undefined) return;
+  const schemas = all.map(({ projection }) => projection).join(', ');
   throw new DatabaseOfAnotherLog(
-    `this database holds the read models of the log ${others[0]!.log_id}, and this log is ${logId}: give each log a database of its own, ` +
-      'or empty this one (drop its schemas starling, network and statistics) to build it from this log',
+    `this database holds the read models of the log ${other.log_id}, and this log is ${logId}: give each log a database of its own, ` +
+      `or empty this one (drop its schemas ${schemas} and starling) to build it from this log`,
   );
 }
 
@@ -83,18 +84,22 @@ export async function findCheckpoint(session: Session, schema: SchemaName): Prom
 
 /** Makes a schema for a projection, with tables from `sql`, and its checkpoint before the first event. */
 export async function createSchema(session: Session, projection: Projection, schema: SchemaName, logId: LogId, sql: string): Promise<void> {
-  const taken = await session.query({ text: 'select from pg_namespace where nspname = $1', values: [schema] });
-  if (taken.length > 0) {
-    throw new Error(
-      `this database has a schema "${schema}" that has no checkpoint of Starling: rename or drop it, or give Starling a database of its own`,
-    );
-  }
+  await refuseForeignSchema(session, schema);
   await session.query({ text: `create schema ${schema}` });
   await session.query({ text: inSchema(sql, schema) });
   await session.query({
     text: 'insert into starling.checkpoints (projection, log_id, version, epoch) values ($1, $2, $3, 0)',
     values: [schema, logId, projection.version],
   });
+}
+
+/** Somebody else's, or left over where the schema `starling` was dropped without it. @throws {Error} with the cure. */
+export async function refuseForeignSchema(session: Session, schema: SchemaName): Promise<void> {
+  const taken = await session.query({ text: 'select from pg_namespace where nspname = $1', values: [schema] });
+  if (taken.length === 0 || (await findCheckpoint(session, schema)) !== undefined) return;
+  throw new Error(
+    `this database has a schema "${schema}" that has no checkpoint of Starling: rename or drop it, or give Starling a database of its own`,
+  );
 }
 
 /** Advisory lock of the one replay or roll-back that may run in a database. */

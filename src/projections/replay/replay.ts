@@ -4,6 +4,7 @@ import type { Logger } from '../../logger.ts';
 import { applyCommits, loadCommits } from '../apply.ts';
 import type { Held } from '../apply.ts';
 import { advance, findCheckpoint, replayLock } from '../checkpoints.ts';
+import { DatabaseUnavailable } from '../database.ts';
 import type { Database, Session } from '../database.ts';
 import { migrate } from '../migrate.ts';
 import { commitOfPlace, placeOfEvent } from '../places.ts';
@@ -19,7 +20,8 @@ import type { Shadow } from './shadow.ts';
 import { swapIn } from './swap.ts';
 
 // A replay builds projections anew in shadow schemas while the live ones serve: begin, load to exactly where the live rows were read, compare,
-// catch up, swap. Killed anywhere before the swap it leaves a shadow that the next one removes; the swap is one transaction.
+// catch up, swap. Killed anywhere before the swap it leaves a shadow that the next one removes; the swap is one transaction. A PostgreSQL that crashes
+// empties what was being loaded, which it does not log, and may lose what it took last: nothing that was built across a crash is swapped in.
 
 export interface ReplayOptions {
   readonly projections: readonly Projection[];
@@ -62,14 +64,14 @@ export class ReplayRunning extends Error {
  * @throws {ReplayRunning} when another one runs on this database. @throws {DatabaseOfAnotherLog} @throws {CannotApply} @throws {LogCorrupt}
  */
 export function replay(options: ReplayOptions): Promise<ReplayReport> {
-  return alone(options.database, async () => {
+  return alone(options.database, async (assertAlone) => {
     // Where somebody dropped the database under a node that runs, not even the schema that all share is there.
     await migrate(options.database);
-    return rebuild(options);
+    return rebuild(options, assertAlone);
   });
 }
 
-async function rebuild(options: ReplayOptions): Promise<ReplayReport> {
+async function rebuild(options: ReplayOptions, assertAlone: () => Promise<void>): Promise<ReplayReport> {
   const { projections, log, database, clock, logger } = options;
   const signal = options.signal ?? new AbortController().signal;
   const shadows = await Promise.all(projections.map((projection) => beginShadow(database, projection, log)));
@@ -90,13 +92,17 @@ async function rebuild(options: ReplayOptions): Promise<ReplayReport> {
         return { projection, outcome: tables.every(({ equal }) => equal) ? 'equal' : 'different', tables };
       }),
     );
+    await assertAlone();
     const refused = compared.some(({ outcome }) => outcome === 'different') || shadows.some(({ aheadOfLog }) => aheadOfLog);
     if (!refused || options.force) {
       progress.enter('catching up');
       for (const { projection, held } of shadows) await catchUp(options, projection, held, signal);
       progress.enter('swapping');
       for (const { projection, held } of shadows) {
-        await swapIn(database, clock, projection, 'shadow', (session, place) => bringUpTo(log, session, projection, held, place, signal));
+        await swapIn(database, clock, projection, 'shadow', async (session, place) => {
+          await assertAlone();
+          await bringUpTo(log, session, projection, held, place, signal);
+        });
       }
     } else {
       for (const { projection } of shadows) await dropShadow(database, projection);
@@ -157,9 +163,10 @@ async function bringUpTo(
   session: Session,
   projection: Projection,
   held: Held,
-  place: string,
+  place: string | null,
   signal: AbortSignal,
 ): Promise<void> {
+  if (place === null) return;
   await forEachCommit(
     log,
     held.place,
@@ -179,7 +186,7 @@ async function bringUpTo(
 export function rollback(
   options: Omit<ReplayOptions, 'force' | 'onProgress'>,
 ): Promise<{ readonly projections: readonly ProjectionName[] }> {
-  return alone(options.database, async () => {
+  return alone(options.database, async (assertAlone) => {
     const { projections, log, database, clock, logger } = options;
     const signal = options.signal ?? new AbortController().signal;
     const kept: { projection: Projection; held: Held }[] = [];
@@ -197,19 +204,29 @@ export function rollback(
     }
     for (const { projection, held } of kept) {
       await catchUp(options, projection, held, signal);
-      await swapIn(database, clock, projection, 'old', (session, place) => bringUpTo(log, session, projection, held, place, signal));
+      await swapIn(database, clock, projection, 'old', async (session, place) => {
+        await assertAlone();
+        await bringUpTo(log, session, projection, held, place, signal);
+      });
     }
     logger.info({ projections: projections.map(({ name }) => name) }, 'rolled back to the rows from before the last replay');
     return { projections: projections.map(({ name }) => name) };
   });
 }
 
-/** One replay or roll-back at a time in a database; the lock ends with the connection that holds it, whatever happens to us. */
-async function alone<T>(database: Database, work: () => Promise<T>): Promise<T> {
+/**
+ * One replay or roll-back at a time in a database; the lock ends with the connection that holds it, whatever happens to us. While that connection lives,
+ * which `assertAlone` makes sure of, the server has not crashed since.
+ */
+async function alone<T>(database: Database, work: (assertAlone: () => Promise<void>) => Promise<T>): Promise<T> {
   return database.transaction({}, async (session) => {
     await session.query({ text: 'set local idle_in_transaction_session_timeout = 0' });
     const [lock] = await session.query<{ taken: boolean }>({ text: 'select pg_try_advisory_xact_lock($1) as taken', values: [replayLock] });
     if (!lock!.taken) throw new ReplayRunning('another replay or roll-back is running on this database: wait for its end');
-    return work();
+    return work(async () => {
+      await session.query({ text: 'select' }).catch((cause: unknown) => {
+        throw new DatabaseUnavailable('the connection to PostgreSQL was lost meanwhile: run it again', { cause });
+      });
+    });
   });
 }

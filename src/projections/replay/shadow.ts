@@ -1,7 +1,7 @@
 import type { EventLog } from '../../events/event-log.ts';
 import { limits } from '../../limits.ts';
 import type { Held } from '../apply.ts';
-import { createSchema, findCheckpoint, lockSchemas, refuseDatabaseOfAnotherLog } from '../checkpoints.ts';
+import { createSchema, findCheckpoint, lockSchemas, refuseDatabaseOfAnotherLog, refuseForeignSchema } from '../checkpoints.ts';
 import type { Checkpoint } from '../checkpoints.ts';
 import type { Database, Session } from '../database.ts';
 import { commitOfPlace } from '../places.ts';
@@ -30,6 +30,8 @@ export async function beginShadow(database: Database, projection: Projection, lo
   await database.transaction({}, async (session) => {
     await lockSchemas(session);
     await refuseDatabaseOfAnotherLog(session, log.id);
+    // Told now, and not after everything was loaded: the swap needs the name for what is live.
+    await refuseForeignSchema(session, `${projection.name}_old`);
     await dropSchema(session, schema);
     await createSchema(session, projection, schema, log.id, projection.tablesSql + projection.loadingSql);
   });

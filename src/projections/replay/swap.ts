@@ -8,15 +8,16 @@ import { dropSchema } from './shadow.ts';
 
 /**
  * Puts `incoming` in the place of the live schema in one transaction, and keeps the live one as `_old`. While the live checkpoint is locked no
- * runner can move it, so `bringUpTo` can take the incoming rows to exactly that place. The epoch changes: the runner of what was live is refused
- * at its next commit, sees that it was a swap, and goes on with what is live now.
+ * runner can move it, so `bringUpTo` can take the incoming rows to exactly that place. Where the log ends before it, the live rows are not kept:
+ * once the log has grown past them, nothing could tell that other commits stand where theirs stood. The epoch changes: the runner of what was live
+ * is refused at its next commit, sees that it was a swap, and goes on with what is live now.
  */
 export async function swapIn(
   database: Database,
   clock: Clock,
   projection: Projection,
   incoming: 'shadow' | 'old',
-  bringUpTo: (session: Session, place: string) => Promise<void>,
+  bringUpTo: (session: Session, place: string | null) => Promise<void>,
 ): Promise<void> {
   const { name } = projection;
   await database.transaction({}, async (session) => {
@@ -25,19 +26,21 @@ export async function swapIn(
       text: 'select place, epoch, generation from starling.checkpoints where projection = $1 for update',
       values: [name],
     });
-    if (live?.place != null) await bringUpTo(session, live.place);
+    await bringUpTo(session, live?.place ?? null);
     if (live !== undefined) await lockTables(session, clock, projection, name);
     await lockTables(session, clock, projection, `${name}_${incoming}`);
-    if (live !== undefined && incoming === 'old') {
+    const { place } = (await findCheckpoint(session, `${name}_${incoming}`))!;
+    const explained = live?.place == null || (place !== null && BigInt(place) >= BigInt(live.place));
+    if (incoming === 'old') {
       // A replay that was killed may have left one.
       await dropSchema(session, `${name}_shadow`);
       await rename(session, `${name}_old`, `${name}_shadow`);
-      await rename(session, name, `${name}_old`);
     } else if (live !== undefined) {
       await dropSchema(session, `${name}_old`);
-      await rename(session, name, `${name}_old`);
     }
-    await rename(session, (await findCheckpoint(session, `${name}_shadow`)) ? `${name}_shadow` : `${name}_old`, name);
+    if (!explained) await dropSchema(session, name);
+    else if (live !== undefined) await rename(session, name, `${name}_old`);
+    await rename(session, `${name}_shadow`, name);
     await session.query({
       text: 'update starling.checkpoints set epoch = $2::bigint + 1, generation = $3::bigint + 1 where projection = $1',
       values: [name, live?.epoch ?? 0, live?.generation ?? 0],
