@@ -6,14 +6,15 @@ import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Random } from '../random.ts';
 import { LogCorrupt } from './event-log.ts';
-import type { EventLog } from './event-log.ts';
+import type { EventLog, ExpectedVersion } from './event-log.ts';
 import { newLogId, newNamespace } from './ids.ts';
-import type { LogId } from './ids.ts';
+import type { LogId, StreamName } from './ids.ts';
 import { openFailure } from './lmdb-failures.ts';
 import { openLmdbStore } from './lmdb-store.ts';
 import { refuseUnfinishedCopy } from './log-import.ts';
 import type { CopiedLog, LogImport } from './log-import.ts';
 import { createStoredImport } from './stored-import.ts';
+import { decodeHead } from './stored-format.ts';
 import { createStoredLog } from './stored-log.ts';
 
 export interface LmdbLogOptions {
@@ -30,6 +31,8 @@ export interface LmdbLogOptions {
 export interface LmdbEventLog extends EventLog {
   /** Number of commits so far, which is the number of the last one. */
   readonly commitCount: number;
+  /** Where the index says that a stream ends, if it knows of all its commits up to number `last`; else undefined. For who checks the index, which has no checksums. */
+  indexedHead(stream: StreamName, last: number): ExpectedVersion | undefined;
   /** A copy as of one moment, synced, readable by its owner alone, that can be opened as a log's file; appends go on meanwhile. `path` must not exist. */
   backup(path: string): Promise<void>;
 }
@@ -55,6 +58,11 @@ export async function openLmdbLog(options: LmdbLogOptions): Promise<LmdbEventLog
       ...log,
       get commitCount() {
         return store.last();
+      },
+      indexedHead(stream, last) {
+        if (store.indexed() < last) return undefined;
+        const bytes = store.head(stream);
+        return bytes === undefined ? 'no-stream' : decodeHead(store.id, bytes);
       },
       backup: (to) => store.backup(to),
     };

@@ -15,12 +15,13 @@ import { userStreamOf } from '../../src/events/ids.ts';
 import { createMemoryLog } from '../../src/events/memory-log.ts';
 import { formatPosition } from '../../src/events/position.ts';
 import type { Position } from '../../src/events/position.ts';
+import { headAfter } from '../../src/events/stream-chain.ts';
 import type { Database } from '../../src/projections/database.ts';
 import { seededRandom } from '../../src/random.ts';
 import { forgeLog } from '../support/forged-log.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { usePostgres } from './projections/setup.ts';
-import { createWriter, handleOf, postIdOf } from './projections/writer.ts';
+import { createWriter, handleOf, postIdOf, runIdOf } from './projections/writer.ts';
 import type { Writer } from './projections/writer.ts';
 
 const postgres = usePostgres();
@@ -140,7 +141,20 @@ describe('read models', () => {
     [`update statistics.types set amount = amount + 1 where type = 'PostCreated'`, { statistics: 1 }],
     [`delete from statistics.types where type = 'PostCreated'`, { statistics: 1 }],
     [`update statistics.seconds set amount = amount + 1 where type = 'UserRegistered'`, { statistics: 1 }],
+    [`update statistics.seconds set second = second + 7 where type = 'PostCreated'`, { statistics: 1 }],
+    [`insert into statistics.seconds select run_id, 1, 'Other', 1, 1 from statistics.types limit 1`, { statistics: 1 }],
+    [`update statistics.types set peak = peak + 1 where type = 'PostCreated'`, { statistics: 1 }],
+    ['update statistics.runs set ended_at = 7', { statistics: 1 }],
+    [`update statistics.runs set label = 'other'`, { statistics: 1 }],
+    ['delete from statistics.runs', { statistics: 1 }],
+    [`update network.users set bio = 'other' where handle = $9`, { users: 1 }],
+    [
+      `insert into network.posts select '00000000-0000-0000-0000-000000000000', id, 7, 7, null, '' from network.users where handle = $9`,
+      { posts: 1, entriesForeign: 1 },
+    ],
     [`update starling.checkpoints set place = place + 1024 where projection = 'network'`, { beyondLog: 1 }],
+    [`delete from starling.checkpoints where projection = 'network'`, { noCheckpoint: 1 }],
+    ['delete from starling.checkpoints', { noCheckpoint: 2 }],
   ];
   test.each(faults)('%s', async (sql, expected) => {
     const { writer, last } = await smallNetwork();
@@ -229,12 +243,42 @@ describe('the log', () => {
       { doubledCommands: 1 },
       /command twice in commits 24 and 34/,
     ],
+    [
+      'a post among the runs',
+      (commits) => at(commits, 1, { events: [commits[0]!.events[0], commits[23]!.events[0]] }),
+      { impossibleEvents: 1 },
+      /commit 1 \(runs\): PostCreated stands outside of the stream of a user/,
+    ],
+    [
+      'a run among the posts',
+      (commits) => at(commits, 34, { events: commits[0]!.events }),
+      { impossibleEvents: 1 },
+      /commit 34 \(user-.*\): RunStarted stands outside of the stream of runs/,
+    ],
+    [
+      'the end of a run that has not begun',
+      (commits) => at(commits, 1, { events: [{ type: 'RunEnded', runId: runIdOf(9), endedAt: 7 }] }),
+      { impossibleEvents: 1 },
+      /commit 1 \(runs\): RunEnded ends a run that is not open/,
+    ],
   ];
   const command = (id: string) => ({ commandId: id as CommandId, fingerprint: 'print' });
   test.each(cases)('with %s', async (_, change, expected, example) => {
     const report = await verify(await forged(change));
     expect(faultsOf(report)).toEqual(expected);
     expect(report.faults.flatMap(({ examples }) => examples).join('\n')).toMatch(example);
+  });
+
+  test('an index by which a user has not done the last of it', async () => {
+    const { writer } = await smallNetwork();
+    const commits = await commitsOf(writer.log);
+    const stream = userStreamOf(writer.userId(0));
+    const log = await forgeLog(writer.log, commits, [], [[stream, headAfter(writer.log.id, commits[23]!)]]);
+    const report = await verify(log);
+    expect(faultsOf(report)).toEqual({ wrongEnds: 1 });
+    expect(report.faults.flatMap(({ examples }) => examples)).toEqual([
+      `${stream}: ends with version 4 in commit 54, and the index says otherwise`,
+    ]);
   });
 
   test('the same id of two users is two commands', async () => {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import type { RecordedCommit } from '../../src/events/event-log.ts';
-import type { LogId } from '../../src/events/ids.ts';
+import type { RecordedCommit, StreamHead } from '../../src/events/event-log.ts';
+import type { LogId, StreamName } from '../../src/events/ids.ts';
 import { logFileName, openLmdbLog } from '../../src/events/lmdb-log.ts';
 import type { LmdbEventLog } from '../../src/events/lmdb-log.ts';
 import { openLmdbStore } from '../../src/events/lmdb-store.ts';
@@ -16,6 +16,7 @@ export async function forgeLog(
   about: { readonly id: LogId; readonly namespace: string },
   commits: readonly RecordedCommit[],
   damaged: readonly number[] = [],
+  wrongEnds: readonly (readonly [StreamName, StreamHead])[] = [],
 ): Promise<LmdbEventLog> {
   const directory = await tempDir('forged');
   const path = join(directory, logFileName);
@@ -25,8 +26,9 @@ export async function forgeLog(
     if (damaged.includes(recorded.commit)) encoded[encoded.length - 3]! ^= 1;
     return { stream: recorded.stream, recorded, encoded, bytes: encoded.length, head: headAfter(about.id, recorded) };
   });
-  // As if all ends of streams were on disk, so that opening reads none of the commits again.
-  await store.write(group, { heads: [], indexed: commits.at(-1)?.commit });
+  // All ends of streams are on disk, so that opening reads none of the commits again.
+  const ends = [...group.map(({ stream, head }) => [stream, head] as const), ...wrongEnds];
+  await store.write(group, { heads: ends, indexed: commits.at(-1)?.commit });
   await store.close();
   const log = await openLmdbLog({ directory, readOnly: true, random: systemRandom, logger: silentLogger });
   onTestFinished(() => log.close());

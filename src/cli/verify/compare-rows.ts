@@ -17,10 +17,8 @@ export interface Comparing extends JobContext {
 export async function compareUsers({ session, model, findings, report, signal }: Comparing): Promise<void> {
   const unseen = new Set(model.users.keys());
   let done = 0;
-  const statement = `
-    select id, place, created_at, post_count, follower_count, following_count, handle, name, password_hash
-    from network.users where id > $1::uuid order by id limit $2`;
-  for await (const row of rowsOf<UserColumns>(session, statement, ({ id }) => [id], [beforeAll], signal)) {
+  const columns = 'id, place, created_at, post_count, follower_count, following_count, handle, name, bio, password_hash';
+  for await (const row of rowsOf<UserColumns, 'id'>(session, 'users', columns, ['id'], signal)) {
     done += 1;
     if (done % 1_000 === 0) report({ phase: 'users', done, total: model.users.size, unit: 'users' });
     const user = model.users.get(row.id);
@@ -38,7 +36,8 @@ function compareUser(user: ModelUser, row: UserColumns, findings: Findings): voi
   if (row.handle !== user.handle) findings.found('users', `${who}: the handle is another one`);
   else if (row.place !== user.place || Number(row.created_at) !== user.createdAt)
     findings.found('users', `${who}: registered at another place or time`);
-  else if (digestOf(row.name, row.password_hash) !== user.about) findings.found('users', `${who}: name or password is another one`);
+  else if (digestOf(row.name, row.password_hash) !== user.about || row.bio !== '')
+    findings.found('users', `${who}: name, bio or password is another one`);
   const counts = { posts: user.posts.size, followers: user.followers, following: user.followees.size };
   const shown = { posts: row.post_count, followers: row.follower_count, following: row.following_count };
   for (const [what, count] of Object.entries(counts)) {
@@ -61,11 +60,8 @@ export async function compareFollows({ session, model, findings, report, signal 
     if (followees.size === expected.size) return;
     for (const followee of expected.keys()) if (!followees.has(followee)) findings.found('follows', `${id} follows ${followee}: missing`);
   };
-  const statement = `
-    select follower, followee, place, followed_at from network.follows
-    where (follower, followee) > ($1::uuid, $2::uuid) order by follower, followee limit $3`;
-  const key = (row: FollowColumns) => [row.follower, row.followee];
-  for await (const row of rowsOf<FollowColumns>(session, statement, key, [beforeAll, beforeAll], signal)) {
+  const columns = 'follower, followee, place, followed_at';
+  for await (const row of rowsOf<FollowColumns, 'follower' | 'followee'>(session, 'follows', columns, ['follower', 'followee'], signal)) {
     if (row.follower !== follower) {
       finish(follower);
       follower = row.follower;
@@ -91,9 +87,8 @@ export async function compareFollows({ session, model, findings, report, signal 
 export async function comparePosts({ session, model, findings, report, signal }: Comparing): Promise<void> {
   const unseen = new Set(model.posts.keys());
   let done = 0;
-  const statement = `
-    select id, author_id, place, created_at, in_reply_to, text from network.posts where id > $1::uuid order by id limit $2`;
-  for await (const row of rowsOf<PostColumns>(session, statement, ({ id }) => [id], [beforeAll], signal)) {
+  const columns = 'id, author_id, place, created_at, in_reply_to, text';
+  for await (const row of rowsOf<PostColumns, 'id'>(session, 'posts', columns, ['id'], signal)) {
     done += 1;
     if (done % 1_000 === 0) report({ phase: 'posts', done, total: model.posts.size, unit: 'posts' });
     const post = model.posts.get(row.id);
@@ -110,24 +105,26 @@ export async function comparePosts({ session, model, findings, report, signal }:
   findings.looked('read models', { posts: done });
 }
 
-const beforeAll = '00000000-0000-0000-0000-000000000000';
-
-/** All rows in the order of a key, one page after the other. */
-async function* rowsOf<Row extends object>(
+/** All rows of a table in the order of its key, ids all of them, one page after the other. */
+async function* rowsOf<Row extends Readonly<Record<Key, string>>, Key extends string>(
   session: Session,
-  text: string,
-  keyOf: (row: Row) => readonly string[],
-  start: readonly string[],
+  table: string,
+  columns: string,
+  key: readonly Key[],
   signal: AbortSignal,
 ): AsyncGenerator<Row> {
-  let after = start;
+  const order = key.join(', ');
+  const beyond = `where (${order}) > (${key.map((_, index) => `$${index + 2}::uuid`).join(', ')})`;
+  // Not "beyond" the least id for the first page: a row may have that one.
+  let after: readonly string[] = [];
   for (;;) {
     signal.throwIfAborted();
-    const rows = await session.query<Row>({ text, values: [...after, limits.verifyRowsPerStatement] });
+    const text = `select ${columns} from network.${table} ${after.length > 0 ? beyond : ''} order by ${order} limit $1`;
+    const rows = await session.query<Row>({ text, values: [limits.verifyRowsPerStatement, ...after] });
     yield* rows;
     const last = rows.at(-1);
     if (last === undefined) return;
-    after = keyOf(last);
+    after = key.map((column) => last[column]);
   }
 }
 
@@ -140,6 +137,7 @@ interface UserColumns {
   readonly following_count: string;
   readonly handle: string;
   readonly name: string;
+  readonly bio: string;
   readonly password_hash: string;
 }
 

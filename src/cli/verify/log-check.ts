@@ -1,5 +1,6 @@
 import type { RecordedCommit } from '../../events/event-log.ts';
 import type { StreamName } from '../../events/ids.ts';
+import type { LmdbEventLog } from '../../events/lmdb-log.ts';
 import { CommandWindow } from './command-window.ts';
 import type { Findings } from './findings.ts';
 import type { Visitor } from './log-walk.ts';
@@ -13,6 +14,8 @@ interface StreamEnd {
 
 export interface LogCheck extends Visitor {
   readonly seen: { readonly commits: number; readonly events: number; readonly streams: number };
+  /** Holds an index of where streams end against where they do. */
+  compareIndex(log: Pick<LmdbEventLog, 'indexedHead'>): void;
 }
 
 /** What the log promises, commit by commit: that its chains are unbroken and in order, that time does not fall, that no command has two effects. */
@@ -58,6 +61,15 @@ export function createLogCheck(findings: Findings): LogCheck {
       last = commit.commit;
       commits += 1;
       events += commit.events.length;
+    },
+    compareIndex(log) {
+      for (const [stream, { version, commit }] of streams) {
+        const head = log.indexedHead(stream, commit);
+        // It may have gone on since, or end with what cannot be read.
+        if (head === undefined || (head !== 'no-stream' && (head.position.commit > last || unread.has(head.position.commit)))) continue;
+        if (head === 'no-stream' || head.version !== version || head.position.commit !== commit)
+          findings.found('wrongEnds', `${stream}: ends with version ${version} in commit ${commit}, and the index says otherwise`);
+      }
     },
     undecodable(commit, why) {
       if (commit !== undefined) unread.add(commit);

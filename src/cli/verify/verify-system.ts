@@ -1,8 +1,10 @@
 import type { EventLog, RecordedCommit } from '../../events/event-log.ts';
+import type { LmdbEventLog } from '../../events/lmdb-log.ts';
 import { limits } from '../../limits.ts';
 import { findCheckpoint, refuseDatabaseOfAnotherLog } from '../../projections/checkpoints.ts';
 import type { Database, Session } from '../../projections/database.ts';
 import { commitOfPlace } from '../../projections/places.ts';
+import { projectionNames } from '../../projections/read-model.ts';
 import type { ProjectionName } from '../../projections/read-model.ts';
 import type { JobContext } from '../control-server.ts';
 import { createAcknowledgedCheck } from './acknowledged.ts';
@@ -31,14 +33,14 @@ export interface VerifyOptions {
  * @throws {DatabaseOfAnotherLog}
  */
 export async function verifySystem(
-  { log, database }: { readonly log: EventLog; readonly database: Database | undefined },
+  { log, database }: { readonly log: EventLog & Partial<Pick<LmdbEventLog, 'indexedHead'>>; readonly database: Database | undefined },
   options: VerifyOptions,
   context: JobContext,
 ): Promise<Report> {
   const findings = createFindings(limits.verifyExamplesMax);
   const logCheck = createLogCheck(findings);
   const network = createNetworkModel(log.namespace, findings);
-  const statistics = createStatisticsModel();
+  const statistics = createStatisticsModel(findings);
   const acknowledged = options.answers && createAcknowledgedCheck(options.answers, findings);
   const pushes = options.subscribers && createPushesCheck(log.id, options.subscribers, findings);
   const visitors = [logCheck, ...[acknowledged, pushes].filter((check) => check !== undefined)];
@@ -68,8 +70,12 @@ export async function verifySystem(
         await comparePosts(comparing);
         await compareTimelines(comparing, options.sample);
       },
-      statistics: () => statistics.compare(session, findings),
+      statistics: () => statistics.compare(session),
     };
+    for (const name of await findWithoutCheckpoint(session)) {
+      findings.looked('read models', {});
+      findings.found('noCheckpoint', `${name}: nothing says up to where, and nobody goes on with it`);
+    }
     const checkpoints = await findCheckpoints(session);
     const end = (await log.tail())?.position.commit ?? 0;
     for (const { name, commit } of checkpoints) {
@@ -86,6 +92,8 @@ export async function verifySystem(
     await database.transaction({ isolation: 'repeatable read', readOnly: true }, compareReadModels);
   }
   await walk.to((await log.tail())?.position.commit ?? 0);
+  const { indexedHead } = log;
+  if (indexedHead) logCheck.compareIndex({ indexedHead });
   acknowledged?.finish();
   pushes?.finish();
   findings.looked('log', logCheck.seen);
@@ -94,13 +102,22 @@ export async function verifySystem(
 
 async function hasReadModels(session: Session): Promise<boolean> {
   const [found] = await session.query<{ there: boolean }>({ text: `select to_regclass('starling.checkpoints') is not null as there` });
-  return found!.there && (await findCheckpoints(session)).length > 0;
+  return found!.there;
+}
+
+/** A projection and its checkpoint are made together, and never apart. */
+async function findWithoutCheckpoint(session: Session): Promise<readonly string[]> {
+  const found = await session.query<{ name: string }>({
+    text: `select nspname as name from pg_namespace where nspname = any($1) and nspname not in (select projection from starling.checkpoints) order by 1`,
+    values: [projectionNames],
+  });
+  return found.map(({ name }) => name);
 }
 
 /** Of the read models that there are, in the order of the log. */
 async function findCheckpoints(session: Session): Promise<{ readonly name: ProjectionName; readonly commit: number }[]> {
   const found: { name: ProjectionName; commit: number }[] = [];
-  for (const name of ['network', 'statistics'] as const) {
+  for (const name of projectionNames) {
     const checkpoint = await findCheckpoint(session, name);
     if (checkpoint) found.push({ name, commit: checkpoint.place === null ? 0 : commitOfPlace(checkpoint.place) });
   }
