@@ -13,7 +13,7 @@ import { compareLogs } from './copy/compare-logs.ts';
 import type { LogComparison } from './copy/compare-logs.ts';
 import { copyLog } from './copy/copy-log.ts';
 import type { CopySummary } from './copy/copy-log.ts';
-import { addressForms, formatLogAddress, openLogToFill, openLogToRead, parseLogAddress } from './copy/log-address.ts';
+import { addressForms, isSameLog, openLogToFill, openLogToRead, parseLogAddress } from './copy/log-address.ts';
 import type { LogAddress, LogPorts } from './copy/log-address.ts';
 import type { JobContext } from './control-server.ts';
 import { createProgressDisplay } from './progress.ts';
@@ -49,7 +49,7 @@ export async function run(given: Arguments, context: CommandContext): Promise<nu
   if (action !== 'copy') throw new UsageError(`a log can be copied: starling log copy FROM TO, not "${action}"`);
   const config = readConfig(given.flags);
   const [source, target] = [parseLogAddress(from!, config), parseLogAddress(to!, config)];
-  if (formatLogAddress(source) === formatLogAddress(target)) throw new UsageError('FROM and TO are the same log');
+  if (await isSameLog(source, target)) throw new UsageError('FROM and TO are the same log');
   const { terminal, clock, interrupts } = context;
   const ports: LogPorts = { clock, random: systemRandom, logger: createLogger(config.logLevel) };
   const display = createProgressDisplay(terminal, clock);

@@ -1,10 +1,11 @@
 import { createWriteStream } from 'node:fs';
-import { link, open, rename, rm } from 'node:fs/promises';
+import { link, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { constants, gunzipSync } from 'node:zlib';
 import { create, extract } from 'tar';
 import { JobFailed } from '../control-protocol.ts';
-import { damaged } from './manifest.ts';
+import { damaged, manifestName } from './manifest.ts';
 
 /**
  * Packs the files into a `.tar.gz` that is there as a whole and on disk, or not at all; for its owner only.
@@ -60,6 +61,32 @@ export function refuseToReplace(target: string): (cause: unknown) => never {
     if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
     throw new JobFailed('FILE_EXISTS', `${target} exists already: choose another name, or replace it with --force`, { cause });
   };
+}
+
+/** `--force` is for an old backup, not for whatever a slip of the pen names: a log, a directory, a device. @throws {JobFailed} */
+export async function assertReplaceable(target: string): Promise<void> {
+  const found = await stat(target).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return undefined;
+    throw cause;
+  });
+  if (found === undefined || (found.isFile() && (found.size === 0 || (await beginsAsBackup(target))))) return;
+  throw new JobFailed('NOT_A_BACKUP', `${target} is there and is no backup, so that it is not replaced: choose another name, or remove it`);
+}
+
+/** Packed by `pack`, the manifest first. */
+async function beginsAsBackup(file: string): Promise<boolean> {
+  const handle = await open(file, 'r');
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(4096), 0, 4096, 0);
+    return gunzipSync(buffer.subarray(0, bytesRead), { finishFlush: constants.Z_SYNC_FLUSH })
+      .subarray(0, manifestName.length)
+      .equals(Buffer.from(manifestName));
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code?.startsWith('Z_')) return false;
+    throw cause;
+  } finally {
+    await handle.close();
+  }
 }
 
 export async function sync(path: string): Promise<void> {

@@ -38,14 +38,17 @@ export async function verifyManifest(folder: string, expected: readonly string[]
   } catch {
     throw damaged('its manifest cannot be read');
   }
-  if (typeof manifest?.format !== 'number' || !Array.isArray(manifest.files)) throw damaged('its manifest cannot be read');
+  if (typeof manifest?.format !== 'number') throw damaged('its manifest cannot be read');
   if (manifest.format > backupFormat)
     throw new JobFailed(
       'BACKUP_NEWER',
       `the backup has format ${manifest.format}, and this Starling reads up to ${backupFormat}: restore it with the newer Starling`,
     );
+  const { createdAt, logId, commits, sessions, files } = manifest;
+  const isWhole = [createdAt, logId].every((value) => typeof value === 'string') && [commits, sessions].every(Number.isSafeInteger);
+  if (!isWhole || !Array.isArray(files)) throw damaged('its manifest cannot be read');
   for (const name of expected) {
-    const wanted = manifest.files.find((file) => file.name === name);
+    const wanted = files.find((file) => file?.name === name);
     if (wanted === undefined) throw damaged(`${name} is missing`);
     const found = await digest(join(folder, name)).catch(() => undefined);
     if (found?.sha256 !== wanted.sha256) throw damaged(`${name} is not what was saved`);

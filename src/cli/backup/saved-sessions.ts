@@ -22,7 +22,8 @@ export async function saveSessions(database: Database, file: FileHandle): Promis
         values: [after, limits.sessionsPerStatementMax],
       });
       if (rows.length === 0) return count;
-      await file.write(`${rows.map((row) => row.line).join('\n')}\n`);
+      // Not `write`, which may take a part and say so: on a disk that is nearly full it does.
+      await file.appendFile(`${rows.map((row) => row.line).join('\n')}\n`);
       count += rows.length;
       after = rows.at(-1)!.key;
     }

@@ -1,3 +1,4 @@
+import { realpath } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Clock } from '../../clock.ts';
 import type { Config } from '../../config.ts';
@@ -70,6 +71,13 @@ function eventStoreDb(space: string, { eventStoreDbUrl: url }: Config): LogAddre
 
 export function formatLogAddress(address: LogAddress): string {
   return address.engine === 'lmdb' ? `lmdb:${address.directory}` : `${address.engine}:${address.space}`;
+}
+
+/** The same log, whatever links lead to it. */
+export async function isSameLog(a: LogAddress, b: LogAddress): Promise<boolean> {
+  if (a.engine !== 'lmdb' || b.engine !== 'lmdb') return formatLogAddress(a) === formatLogAddress(b);
+  const [one, other] = await Promise.all([a, b].map(({ directory }) => realpath(directory).catch(() => directory)));
+  return one === other;
 }
 
 /** To read only, also beside the process that writes it. `dense`: are its commits numbered one by one? @throws {LogUnavailable} with the cure. */

@@ -4,7 +4,7 @@ import type { LmdbEventLog } from '../../events/lmdb-log.ts';
 import { logFileName, openLmdbLog } from '../../events/lmdb-log.ts';
 import { formatPosition } from '../../events/position.ts';
 import type { Node } from '../../node.ts';
-import { pack, refuseToReplace } from '../backup/archive.ts';
+import { assertReplaceable, pack, refuseToReplace } from '../backup/archive.ts';
 import { type Manifest, createManifest, manifestName } from '../backup/manifest.ts';
 import { gatherBeside } from '../backup/partial.ts';
 import { saveSessions, savedSessionsName } from '../backup/saved-sessions.ts';
@@ -20,7 +20,8 @@ export async function backupJob(node: Node, given: Readonly<Record<string, unkno
   if (file === undefined) throw wrong('file', 'is needed');
   const log = embeddedLogOf(node);
   const replace = switchArgument(given, 'force');
-  if (!replace && (await exists(file))) refuseToReplace(file)({ code: 'EEXIST' });
+  if (replace) await assertReplaceable(file);
+  else if (await exists(file)) refuseToReplace(file)({ code: 'EEXIST' });
 
   const step = (phase: string): void => {
     context.signal.throwIfAborted();
