@@ -1,5 +1,6 @@
 import type { EventLog } from '../events/event-log.ts';
 import type { LogId } from '../events/ids.ts';
+import { endReaching } from '../events/proven-tail.ts';
 import type { Database, Session } from './database.ts';
 import { commitOfPlace } from './places.ts';
 import { inSchema } from './projection.ts';
@@ -65,7 +66,7 @@ export async function refuseDatabaseOfOtherHistory(session: Session, log: EventL
     values: [projectionNames],
   });
   const shown = furthest?.place == null ? 0 : commitOfPlace(furthest.place);
-  const end = (await log.tail())?.position.commit ?? 0;
+  const end = await endReaching(log, shown);
   if (shown <= end) return;
   throw new DatabaseAheadOfLog(
     `the read models of this database stand at commit ${shown}, and the log ends with commit ${end}: it was restored from an older backup, or has lost ` +

@@ -3,6 +3,7 @@ import type { EventLog, RecordedCommit } from '../../events/event-log.ts';
 import type { LogImport } from '../../events/log-import.ts';
 import { lastPositionOf } from '../../events/position.ts';
 import type { Position } from '../../events/position.ts';
+import { provenTail } from '../../events/proven-tail.ts';
 import type { JobContext } from '../control-server.ts';
 import { JobFailed } from '../control-protocol.ts';
 import { readCommits } from './read-commits.ts';
@@ -22,7 +23,7 @@ export interface CopySummary {
  * @throws {JobFailed} when the target has commits that are not of the source. @throws {LogCorrupt} at a broken chain.
  */
 export async function copyLog(source: EventLog, target: LogImport, { signal, report }: JobContext): Promise<CopySummary> {
-  const upTo = (await source.tail())?.position;
+  const upTo = (await provenTail(source))?.position;
   const last = upTo?.commit ?? 0;
   const before = target.count();
   const after = await whereItWasLeft(source, target, last, signal);

@@ -1,4 +1,5 @@
 import type { EventLog, RecordedCommit } from '../../events/event-log.ts';
+import { endReaching } from '../../events/proven-tail.ts';
 import type { LmdbEventLog } from '../../events/lmdb-log.ts';
 import { limits } from '../../limits.ts';
 import { findCheckpoint, refuseDatabaseOfAnotherLog } from '../../projections/checkpoints.ts';
@@ -77,7 +78,7 @@ export async function verifySystem(
       findings.found('noCheckpoint', `${name}: nothing says up to where, and nobody goes on with it`);
     }
     const checkpoints = await findCheckpoints(session);
-    const end = (await log.tail())?.position.commit ?? 0;
+    const end = await endReaching(log, checkpoints.at(-1)?.commit ?? 0);
     for (const { name, commit } of checkpoints) {
       findings.looked('read models', { [`${name} at commit`]: commit });
       await walk.to(Math.min(commit, end));

@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.ts';
 import type { EventLog, RecordedCommit } from '../../events/event-log.ts';
+import { endReaching } from '../../events/proven-tail.ts';
 import type { Logger } from '../../logger.ts';
 import { applyCommits, loadCommits } from '../apply.ts';
 import type { Held } from '../apply.ts';
@@ -167,19 +168,14 @@ async function bringUpTo(
   signal: AbortSignal,
 ): Promise<void> {
   if (place === null) return;
-  await forEachCommit(
-    log,
-    held.place,
-    Math.min(commitOfPlace(place), (await log.tail())?.position.commit ?? 0),
-    { signal },
-    async (commits) => {
-      const last = commits.at(-1)!;
-      const to = String(placeOfEvent(last.commit, last.events.length - 1));
-      await advance(session, { projection: held.schema, epoch: held.epoch }, held.place, to);
-      await projection.write(session, held.schema, commits);
-      held.place = to;
-    },
-  );
+  const live = commitOfPlace(place);
+  await forEachCommit(log, held.place, Math.min(live, await endReaching(log, live)), { signal }, async (commits) => {
+    const last = commits.at(-1)!;
+    const to = String(placeOfEvent(last.commit, last.events.length - 1));
+    await advance(session, { projection: held.schema, epoch: held.epoch }, held.place, to);
+    await projection.write(session, held.schema, commits);
+    held.place = to;
+  });
 }
 
 /** Puts back the rows from before the last swap, after bringing them up to the log. What was live is kept, so a roll-back can be rolled back. */

@@ -1,4 +1,5 @@
 import type { EventLog } from '../../events/event-log.ts';
+import { endReaching } from '../../events/proven-tail.ts';
 import { limits } from '../../limits.ts';
 import type { Held } from '../apply.ts';
 import { createSchema, findCheckpoint, lockSchemas, refuseDatabaseOfAnotherLog, refuseForeignSchema } from '../checkpoints.ts';
@@ -38,7 +39,7 @@ export async function beginShadow(database: Database, projection: Projection, lo
   const held: Held = { schema, epoch: '0', place: null };
   const { checkpoint, digests } = await readLive(database, projection);
   // Asked afterwards: the live rows go on, and must not seem to be ahead of the log.
-  const end = (await log.tail())?.position.commit ?? 0;
+  const end = await endReaching(log, checkpoint?.place == null ? 0 : commitOfPlace(checkpoint.place));
   const nothing = { projection, held, targetCommit: end, notComparable: undefined, aheadOfLog: false, live: undefined };
   if (checkpoint !== undefined && checkpoint.version !== projection.version) {
     return { ...nothing, notComparable: `not comparable: ${checkpoint.version} → ${projection.version}` };
