@@ -48,6 +48,8 @@ export interface LiveGateway {
   /** A bare WebSocket. */
   socket(protocol?: string | null): WebSocket;
   closeSockets(): Promise<void>;
+  /** Of any kind, as the server counts them. */
+  connections(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -111,6 +113,7 @@ export async function startLiveGateway(options: { timings?: { connectionInitMs?:
       return socket;
     },
     closeSockets: () => attached.close(),
+    connections: () => new Promise((resolve, reject) => server.getConnections((error, count) => (error ? reject(error) : resolve(count)))),
     async close() {
       await Promise.all(clients.map(async (client) => client.dispose()));
       for (const socket of opened) socket.terminate();

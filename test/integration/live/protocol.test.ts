@@ -114,6 +114,17 @@ test('another path is not found', async () => {
   expect(error.message).toBe('Unexpected server response: 404');
 });
 
+test('whoever is refused and stays keeps no connection', async () => {
+  const { connect } = await import('node:net');
+  const { hostname, port } = new URL(gateway.url);
+  const client = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+  client.write('GET /other HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  const [answer] = (await once(client, 'data')) as [Buffer];
+  expect(answer.toString()).toMatch(/^HTTP\/1.1 404 /);
+  await expect.poll(() => gateway.connections()).toBe(0);
+  client.destroy();
+});
+
 test('a session that ends closes its sockets with 4403, and nothing is kept of them', async () => {
   const { socket } = await talk([init], 1);
   socket.send(JSON.stringify(subscribe('a')));
