@@ -138,6 +138,7 @@ function protocolOptions(
         Object.keys(subscriptions).length,
       ),
     subscribe: (args) => operations.subscribe(args as OperationArgs),
+    execute: (args) => operations.execute(args as OperationArgs),
     onNext: (_ctx, _id, _payload, _args, result) => operations.format(result),
     onError: (_ctx, _id, _payload, errors) => operations.tell(errors),
   };

@@ -17,6 +17,13 @@ const textFrame = { binary: false, compress: false };
 /** Try again later (RFC 6455's registry): clients reconnect after it, and resume from their last cursor. */
 export const tooSlowCode = 1013;
 
+/** An operation that is being begun. */
+export interface Beginning {
+  readonly id: string;
+  /** The client has completed it, and taken its id for another one. */
+  replaced: boolean;
+}
+
 /** One client's socket. `stream` is the connection below it, whose buffer is all that waits for the client. */
 export class Connection {
   readonly socket: PushSocket;
@@ -24,6 +31,8 @@ export class Connection {
   session: SignedIn | null = null;
   /** Stops listening for the end of the session. */
   forgetSession: () => void = () => undefined;
+  /** Operations that have no answer and no stream yet, also those that the client has completed: see `operations.ts`. */
+  readonly beginning = new Set<Beginning>();
   readonly #stream: Duplex;
   readonly #outbox: Outbox;
   readonly #onTooSlow: () => void;

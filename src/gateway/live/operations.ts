@@ -1,4 +1,4 @@
-import { GraphQLError, createSourceEventStream, getOperationAST } from 'graphql';
+import { GraphQLError, createSourceEventStream, execute, getOperationAST } from 'graphql';
 import type { ExecutionArgs, ExecutionResult, FormattedExecutionResult, GraphQLFormattedError, GraphQLSchema } from 'graphql';
 import { limits } from '../../limits.ts';
 import type { GatewayServices } from '../context.ts';
@@ -7,7 +7,7 @@ import { prepareDocument } from '../documents.ts';
 import { apiError, badUserInput, createErrorMask } from '../errors.ts';
 import type { GraphqlRequest } from '../graphql-request.ts';
 import { checkComplexity } from '../query-limits.ts';
-import type { Connection } from './connection.ts';
+import type { Beginning, Connection } from './connection.ts';
 import { createExecutions } from './executions.ts';
 import type { LiveFeed } from './live-feed.ts';
 import { LiveStream } from './live-stream.ts';
@@ -17,7 +17,7 @@ import { createSocketSink } from './socket-sink.ts';
 
 /** What a subscription needs besides what GraphQL needs. */
 interface OperationArgs extends ExecutionArgs {
-  readonly client: { readonly connection: Connection; readonly id: string; readonly request: GraphqlRequest };
+  readonly client: Beginning & { readonly connection: Connection; readonly request: GraphqlRequest };
 }
 
 /** The source of a subscription could not be made: what the client is told, all of it. */
@@ -36,10 +36,10 @@ export function createOperations(options: { schema: GraphQLSchema; services: Gat
   const maskError = createErrorMask(services);
   const executions = createExecutions({ maskError, createAnonymousContext: () => createContext(services, null, '') });
 
-  /** `running`: operations of the connection, this one among them. Errors are the answer to a request that is not executed. */
+  /** `running`: operations of the connection that are not completed, this one among them. Errors are the answer to a request that is not executed. */
   function prepare(connection: Connection, id: string, request: GraphqlRequest, running: number): OperationArgs | readonly GraphQLError[] {
     try {
-      if (running > limits.subscriptionsPerSocketMax) {
+      if (running > limits.subscriptionsPerSocketMax || connection.beginning.size >= limits.subscriptionsPerSocketMax) {
         const message = `A connection has at most ${limits.subscriptionsPerSocketMax} operations at the same time. Complete one, or open another connection.`;
         throw apiError('RATE_LIMITED', message, { retryAfterMs: limits.retryAfterUnavailableMs });
       }
@@ -51,7 +51,10 @@ export function createOperations(options: { schema: GraphQLSchema; services: Gat
         throw badUserInput('The document has no such operation, or several and "operationName" names none.');
       checkComplexity(measures, operationName, variables);
       const contextValue = createContext(services, connection.session, connection.address);
-      return { schema, document, variableValues: variables, operationName, contextValue, client: { connection, id, request } };
+      const client = { connection, id, request, replaced: false };
+      for (const before of connection.beginning) if (before.id === id) before.replaced = true;
+      connection.beginning.add(client);
+      return { schema, document, variableValues: variables, operationName, contextValue, client };
     } catch (error) {
       if (error instanceof GraphQLError) return [error];
       throw error;
@@ -74,16 +77,35 @@ export function createOperations(options: { schema: GraphQLSchema; services: Gat
     return operation;
   }
 
+  /**
+   * A client may complete an operation that is still being begun and take its id again. The library knows operations by their ids alone: it would take what
+   * comes of the first for the answer to the second, and lose sight of one of the two. So of what has been replaced it hears nothing more.
+   */
+  function isReplaced({ client }: OperationArgs): boolean {
+    client.connection.beginning.delete(client);
+    return client.replaced;
+  }
+
   return {
     prepare,
 
     /** Ends when the subscription does; fails with what `tell` understands. */
-    subscribe: (args: OperationArgs): PendingOperation | Promise<PendingOperation> =>
-      subscribe(args).catch((error: unknown) => {
+    async subscribe(args: OperationArgs): Promise<PendingOperation> {
+      const operation = await subscribe(args).catch((error: unknown) => {
         const failed = new PendingOperation(() => undefined);
         failed.fail(error instanceof Error ? error : new Error(String(error)));
         return failed;
-      }),
+      });
+      if (!isReplaced(args)) return operation;
+      await operation.return();
+      return never();
+    },
+
+    /** A query or a mutation. */
+    async execute(args: OperationArgs): Promise<ExecutionResult> {
+      const result = await execute(args);
+      return isReplaced(args) ? never() : result;
+    },
 
     /** What a client is told of the errors that its operation ended with. */
     tell(errors: readonly GraphQLError[]): GraphQLFormattedError[] {
@@ -105,6 +127,11 @@ async function openStream(args: OperationArgs): Promise<LiveStream<Pushed>> {
   const source = await createSourceEventStream(args);
   if (source instanceof LiveStream) return source as LiveStream<Pushed>;
   throw new RequestFailed(('errors' in source && source.errors) || [badUserInput('The subscription selects nothing.')]);
+}
+
+/** Nobody holds on to it, so that whoever awaits it is let go of. */
+function never(): Promise<never> {
+  return new Promise(() => undefined);
 }
 
 /** The name of the root field. */

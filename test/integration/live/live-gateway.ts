@@ -54,10 +54,17 @@ export interface LiveGateway {
 }
 
 /** The WebSocket side of a gateway over a memory log and a read model made of it: real sockets, no database. */
-export async function startLiveGateway(options: { timings?: { connectionInitMs?: number; pingMs?: number } } = {}): Promise<LiveGateway> {
+export async function startLiveGateway(
+  options: {
+    timings?: { connectionInitMs?: number; pingMs?: number };
+    /** Comes before each look for a user by handle. */
+    beforeUserByHandle?: (handle: string) => Promise<void>;
+  } = {},
+): Promise<LiveGateway> {
   const world = createWorld();
   const sessions = createFakeSessions();
   const userByHandle = async (handle: string): Promise<UserRow | null> => {
+    await options.beforeUserByHandle?.(handle);
     const number = /^u([0-9]+)$/.exec(handle)?.[1];
     if (number === undefined) return null;
     const id = `00000000-0000-5000-8000-${Number(number).toString(16).padStart(12, '0')}` as UserId;

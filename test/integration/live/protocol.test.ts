@@ -287,3 +287,63 @@ test('nothing comes after the client has completed, and its id is free again', a
   await expect.poll(() => answers.length).toBe(5);
   expect(answers.map(({ type }) => type)).toEqual(['connection_ack', 'next', 'next', 'complete', 'pong']);
 });
+
+test('one connection has a bounded number of operations, also of those that it has given up', async () => {
+  let letGo: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => (letGo = resolve));
+  const slow = await startLiveGateway({ beforeUserByHandle: () => held });
+  const socket = slow.socket();
+  const answers: { type: string }[] = [];
+  socket.on('message', (data: Buffer) => answers.push(JSON.parse(data.toString())));
+  await once(socket, 'open');
+  socket.send(JSON.stringify({ type: 'connection_init' }));
+  await expect.poll(() => answers.length).toBe(1);
+  for (let number = 0; number <= limits.subscriptionsPerSocketMax; number++) {
+    socket.send(JSON.stringify(subscribe('1', 'subscription { userTimeline(handle: "u2") { cursor } }')));
+    socket.send(JSON.stringify({ id: '1', type: 'complete' }));
+  }
+  await expect.poll(() => answers.length).toBe(2);
+  expect(answers[1]).toMatchObject({ id: '1', type: 'error', payload: [{ extensions: { code: 'RATE_LIMITED' } }] });
+  letGo();
+  await expect.poll(async () => (await slow.metricsText()).match(/subscribers\{field="userTimeline"\} (\d+)/)?.[1]).toBe('0');
+  await slow.close();
+});
+
+test('an id that is taken again before its operation had begun is that of the new one alone', async () => {
+  let letGo: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => (letGo = resolve));
+  let asked = 0;
+  const slow = await startLiveGateway({
+    async beforeUserByHandle(handle) {
+      asked += 1;
+      if (handle === 'u2') await held;
+    },
+  });
+  const socket = slow.socket();
+  const answers: { type: string; payload?: unknown }[] = [];
+  socket.on('message', (data: Buffer) => answers.push(JSON.parse(data.toString())));
+  await once(socket, 'open');
+  const send = (message: object) => socket.send(JSON.stringify(message));
+  send({ type: 'connection_init' });
+  await expect.poll(() => answers.length).toBe(1);
+  const ofUser = (handle: string) => subscribe('1', `subscription { userTimeline(handle: "${handle}") { node { author { handle } } } }`);
+  send(ofUser('u2'));
+  await expect.poll(() => asked).toBe(1);
+  send({ id: '1', type: 'complete' });
+  send(ofUser('u3'));
+  await expect.poll(() => slow.world.counts.snapshots).toBe(1);
+  letGo();
+  // A round trip, in which what was let go of comes to its end.
+  send({ type: 'ping' });
+  await expect.poll(() => answers.length).toBe(2);
+  await slow.world.post(userIdNumber(2));
+  await slow.world.post(userIdNumber(3));
+  await expect.poll(() => answers.length).toBe(3);
+  expect(answers.slice(1)).toEqual([
+    { type: 'pong' },
+    { id: '1', type: 'next', payload: { data: { userTimeline: { node: { author: { handle: 'u003' } } } } } },
+  ]);
+  socket.close();
+  await expect.poll(async () => (await slow.metricsText()).match(/subscribers\{field="userTimeline"\} (\d+)/)?.[1]).toBe('0');
+  await slow.close();
+});
