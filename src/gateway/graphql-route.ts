@@ -80,7 +80,8 @@ export async function addGraphqlRoute(
       spent.complexity = checkComplexity(parsed.measures, operation.operationName, operation.variables, spent.complexity);
       const session = await sessionFor(definition, request);
       const context = createContext(services, session, clientAddress(request.raw, trustedProxies));
-      if (parsed.measures.fields > limits.documentsCompiledFieldsMax) return await executeUncompiled(operation, context);
+      // Where no operation is meant none may run: a compiled document would not ask for the name, and nobody has looked what it costs.
+      if (!definition || parsed.measures.fields > limits.documentsCompiledFieldsMax) return await executeUncompiled(operation, context);
       return await executeWithMercurius(operation, parsed.document, context);
     } catch (error) {
       return { errors: faultsOf(error).map((fault) => maskError(fault)) };
@@ -97,7 +98,7 @@ export async function addGraphqlRoute(
     }
   }
 
-  /** For documents so large that compiling them would keep everybody waiting, which Mercurius does to whatever comes often. */
+  /** For what Mercurius shall not compile, as it does with whatever comes often: documents so large that everybody would wait for that. */
   async function executeUncompiled({ query, variables, operationName }: GraphqlRequest, context: Context): Promise<Answer> {
     const prepared = prepareDocument(schema, query);
     if ('errors' in prepared) return { errors: prepared.errors.map((error) => maskError(error)) };

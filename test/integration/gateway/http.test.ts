@@ -294,6 +294,17 @@ describe('the operation that is asked for', () => {
       expect(answer.body).toEqual({ data: operationName === 'A' ? { a: null } : { b: null } });
     }
   });
+
+  test.each(['B', '-', 'é'])('has to be there, also in a document that is compiled: %s', async (operationName) => {
+    const query = `query A ($n: Int = 100) { publicTimeline(first: $n) { edges { node { author { posts(first: $n) { edges { node { author { id handle } } } } } } } } }
+      # ${operationName}`;
+    for (let time = 0; time < limits.documentsCompiledAfter + 2; time++) {
+      expect((await system.post(json({ query, variables: { n: 1 } }))).body).toMatchObject({ data: { publicTimeline: {} } });
+    }
+    expect((await system.post(json({ query }))).body).toMatchObject({ errors: [{ extensions: { code: 'QUERY_TOO_COMPLEX' } }] });
+    const answer = await system.post(json({ query, operationName }));
+    expect(answer).toMatchObject({ status: 400, body: badInput(`Unknown operation named "${operationName}".`) });
+  });
 });
 
 describe('beside GraphQL', () => {
