@@ -39,13 +39,14 @@ export function createPostgresAttemptLimits(ports: { database: Database; clock: 
           text: 'delete from starling.log_in_attempts where key = $1',
           values: [ofHandle(handle, address).key],
         });
-        for (const { key } of [ofAddress(address), ofHandleAnywhere(handle)]) {
-          await session.query({
-            name: 'take-back-attempt',
-            text: 'update starling.log_in_attempts set count = greatest(count - 1, 0) where key = $1',
-            values: [key],
-          });
-        }
+        for (const counter of [ofAddress(address), ofHandleAnywhere(handle)]) await takeBackOne(session, counter);
+      });
+    },
+
+    async notTried(handle, address) {
+      await lenient(async (session) => {
+        for (const counter of [ofHandle(handle, address), ofAddress(address), ofHandleAnywhere(handle)])
+          await takeBackOne(session, counter);
       });
     },
 
@@ -97,6 +98,11 @@ async function countOne(session: Session, { key, max }: Counter, now: number): P
   });
   if (row!.count <= max) return { allowed: true };
   return refusal(row!.window_start, now);
+}
+
+async function takeBackOne(session: Session, { key }: Counter): Promise<void> {
+  const text = 'update starling.log_in_attempts set count = greatest(count - 1, 0) where key = $1';
+  await session.query({ name: 'take-back-attempt', text, values: [key] });
 }
 
 function refusal(windowStart: string, now: number): Attempt {

@@ -7,6 +7,8 @@ export interface AttemptLimits {
   logIn(handle: string, address: string): Promise<Attempt>;
   /** Takes back what `logIn` counted: the password was right. */
   loggedIn(handle: string, address: string): Promise<void>;
+  /** Takes back what `logIn` counted, and no more: the password was not looked at. */
+  notTried(handle: string, address: string): Promise<void>;
   /** Counts an account that is about to be opened. */
   register(address: string): Promise<Attempt>;
 }

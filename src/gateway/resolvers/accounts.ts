@@ -67,13 +67,11 @@ export const accountMutations = {
     const attempt = await services.attempts.logIn(input.handle.toLowerCase(), context.address);
     if (!attempt.allowed) services.metrics.logInAttempts.inc({ outcome: 'rate-limited' });
     allow(attempt);
-    // Somebody who has just registered elsewhere; waited for in every case, so that the time tells nothing.
-    const tail = await services.logTail();
-    if (tail) await services.caughtUp.waitFor(['network'], tail, limits.logInCaughtUpTimeoutMs);
-    const handle = parseHandle(input.handle);
-    const recorded = await services.readModel.credentials(handle ?? nobodysHandle);
-    const possible = [...input.password].length <= limits.passwordLengthMax;
-    const fits = await services.passwords.verify(possible ? input.password : '', possible && recorded ? recorded.passwordHash : null);
+    const { recorded, fits } = await checkPassword(input, services).catch(async (error: unknown) => {
+      // A system that is too busy to look must not lock out whoever does as it says and tries again.
+      await services.attempts.notTried(input.handle.toLowerCase(), context.address).catch(() => undefined);
+      throw error;
+    });
     services.metrics.logInAttempts.inc({ outcome: fits ? 'succeeded' : 'wrong-credentials' });
     if (!fits || !recorded) return refused('wrong-credentials');
     await services.attempts.loggedIn(input.handle.toLowerCase(), context.address);
@@ -103,6 +101,17 @@ export const accountPayloads = {
 
 // Longer than any handle, so that the look-up is made and finds nothing.
 const nobodysHandle = '_'.repeat(limits.handleLengthMax + 1) as NonNullable<ReturnType<typeof parseHandle>>;
+
+async function checkPassword(input: LoginInput, services: GatewayServices) {
+  // Somebody who has just registered elsewhere; waited for in every case, so that the time tells nothing.
+  const tail = await services.logTail();
+  if (tail) await services.caughtUp.waitFor(['network'], tail, limits.logInCaughtUpTimeoutMs);
+  const handle = parseHandle(input.handle);
+  const recorded = await services.readModel.credentials(handle ?? nobodysHandle);
+  const possible = [...input.password].length <= limits.passwordLengthMax;
+  const fits = await services.passwords.verify(possible ? input.password : '', possible && recorded ? recorded.passwordHash : null);
+  return { recorded, fits };
+}
 
 function refused(code: UserErrorCode, field?: string): Payload {
   return new Payload({ userErrors: [field === undefined ? userError(code) : userError(code, 'input', field)] });

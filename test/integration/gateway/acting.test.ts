@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseTrustedProxies } from '../../../src/gateway/client-address.ts';
+import { apiError } from '../../../src/gateway/errors.ts';
 import { createGateway } from '../../../src/gateway/gateway.ts';
 import { createSchema } from '../../../src/gateway/schema.ts';
+import { limits } from '../../../src/limits.ts';
+import { gqlAnswer } from '../../support/graphql-client.ts';
 import { startSystem } from './system.ts';
 import type { System } from './system.ts';
 
@@ -196,6 +199,27 @@ describe('login', () => {
     const rows = await system.database.query<{ key: Buffer }>({ text: 'select key from starling.log_in_attempts' });
     expect(rows.every(({ key }) => key.length === 32)).toBe(true);
   });
+});
+
+test('a log-in whose password nobody had time to look at is not counted', async () => {
+  await system.register('patient');
+  let busy = true;
+  const { passwords } = system.services;
+  const verify: typeof passwords.verify = (...what) =>
+    busy ? Promise.reject(apiError('OVERLOADED', 'Too many are logging in at the moment. Try again.')) : passwords.verify(...what);
+  const services = { ...system.services, passwords: { ...passwords, verify } };
+  const gateway = await createGateway(services, { schema: createSchema(), ready: async () => ({ ready: true, details: {} }) });
+  const { url } = await gateway.listen({ host: '127.0.0.1', port: 0 });
+  const logIn = (password: string) => gqlAnswer(url, loginDocument, { input: { handle: 'patient', password } });
+  busy = false;
+  for (let time = 1; time < limits.logInAttemptsPerHandleMax; time++) await logIn('wrong horse');
+  busy = true;
+  for (let time = 0; time < 3; time++)
+    expect((await logIn('correct horse')).errors).toMatchObject([{ extensions: { code: 'OVERLOADED' } }]);
+  busy = false;
+  expect((await logIn('wrong horse')).data.login.userErrors).toMatchObject([{ code: 'wrong-credentials' }]);
+  expect((await logIn('correct horse')).errors).toMatchObject([{ extensions: { code: 'RATE_LIMITED' } }]);
+  await gateway.close();
 });
 
 describe('behind a proxy', () => {
