@@ -53,10 +53,14 @@ export const accountMutations = {
     const outcome = await send(context, userId, { type: 'RegisterUser', handle, name: name ?? handle, passwordHash }, input.commandId);
     if (!outcome.accepted) return refused(outcome.rejection, outcome.rejection === 'command-id-reused' ? 'commandId' : 'handle');
     if (outcome.repeated) {
-      // Whoever repeats it must know the password of the first time.
-      await reach(services, ['network'], outcome.position);
-      const recorded = await services.readModel.credentials(handle);
-      if (!(await services.passwords.verify(input.password, recorded?.passwordHash ?? null))) return refused('handle-taken', 'handle');
+      // Whoever repeats it must know the password of the first time; the command id alone, which others may know, is no more than a handle is.
+      const fits = await counted(context, handle, async () => {
+        await reach(services, ['network'], outcome.position);
+        const recorded = await services.readModel.credentials(handle);
+        return services.passwords.verify(input.password, recorded?.passwordHash ?? null);
+      });
+      if (!fits) return refused('handle-taken', 'handle');
+      await services.attempts.loggedIn(handle, context.address);
     }
     return new SessionPayload({ userId, position: outcome.position, commandId: outcome.commandId }, services);
   },
@@ -64,17 +68,11 @@ export const accountMutations = {
   async login(_: unknown, { input }: { input: LoginInput }, context: Context) {
     const { services } = context;
     context.loaders.clear();
-    const attempt = await services.attempts.logIn(input.handle.toLowerCase(), context.address);
-    if (!attempt.allowed) services.metrics.logInAttempts.inc({ outcome: 'rate-limited' });
-    allow(attempt);
-    const { recorded, fits } = await checkPassword(input, services).catch(async (error: unknown) => {
-      // A system that is too busy to look must not lock out whoever does as it says and tries again.
-      await services.attempts.notTried(input.handle.toLowerCase(), context.address).catch(() => undefined);
-      throw error;
-    });
+    const typed = input.handle.toLowerCase();
+    const { recorded, fits } = await counted(context, typed, () => checkPassword(input, services));
     services.metrics.logInAttempts.inc({ outcome: fits ? 'succeeded' : 'wrong-credentials' });
     if (!fits || !recorded) return refused('wrong-credentials');
-    await services.attempts.loggedIn(input.handle.toLowerCase(), context.address);
+    await services.attempts.loggedIn(typed, context.address);
     const position = (await services.readModel.position('network')) ?? startOfLog(services.logId);
     return new SessionPayload({ userId: recorded.userId, position }, services);
   },
@@ -101,6 +99,20 @@ export const accountPayloads = {
 
 // Longer than any handle, so that the look-up is made and finds nothing.
 const nobodysHandle = '_'.repeat(limits.handleLengthMax + 1) as NonNullable<ReturnType<typeof parseHandle>>;
+
+/** Lets a password be checked, as an attempt at the handle. @throws RATE_LIMITED */
+async function counted<T>({ services, address }: Context, handle: string, check: () => Promise<T>): Promise<T> {
+  const attempt = await services.attempts.logIn(handle, address);
+  if (!attempt.allowed) services.metrics.logInAttempts.inc({ outcome: 'rate-limited' });
+  allow(attempt);
+  try {
+    return await check();
+  } catch (error) {
+    // A system that is too busy to look must not lock out whoever does as it says and tries again.
+    await services.attempts.notTried(handle, address).catch(() => undefined);
+    throw error;
+  }
+}
 
 async function checkPassword(input: LoginInput, services: GatewayServices) {
   // Somebody who has just registered elsewhere; waited for in every case, so that the time tells nothing.

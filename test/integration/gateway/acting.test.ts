@@ -201,6 +201,19 @@ describe('login', () => {
   });
 });
 
+test('guessing a password by repeating how an account was opened is bounded as logging in is', async () => {
+  const input = { handle: 'guessed', password: 'correct horse', commandId: 'import:register:guessed' };
+  for (let time = 0; time < limits.logInAttemptsPerHandleMax + 2; time++) expect((await register(input)).token).toMatch(/^st_/);
+  const guess = { ...input, password: 'wrong horse' };
+  for (let time = 0; time < limits.logInAttemptsPerHandleMax; time++)
+    expect((await register(guess)).userErrors).toMatchObject([{ code: 'handle-taken' }]);
+  for (const [document, asked] of [
+    [registerDocument, input],
+    [loginDocument, { handle: 'guessed', password: 'correct horse' }],
+  ] as const)
+    expect((await system.ask(document, { input: asked })).errors).toMatchObject([{ extensions: { code: 'RATE_LIMITED' } }]);
+});
+
 test('a log-in whose password nobody had time to look at is not counted', async () => {
   await system.register('patient');
   let busy = true;
