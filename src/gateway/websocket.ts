@@ -16,6 +16,7 @@ import type { LiveFeed } from './live/live-feed.ts';
 import { createOutbox } from './live/outbox.ts';
 import { createOperations } from './live/operations.ts';
 import type { OperationArgs, Operations } from './live/operations.ts';
+import { ignoreOffer, wantsWebSocket } from './offered-upgrades.ts';
 
 export interface WebSocketOptions {
   readonly path: string;
@@ -57,6 +58,7 @@ export function attachWebSocket(server: Server, options: WebSocketOptions): { cl
   });
 
   function upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
+    if (!wantsWebSocket(request)) return ignoreOffer(server, request, stream, head);
     stream.on('error', () => stream.destroy());
     if (pathOf(request) !== options.path) return refuse(stream, '404 Not Found');
     if (sockets.clients.size >= limits.socketsMax) return refuse(stream, '503 Service Unavailable');

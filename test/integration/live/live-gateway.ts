@@ -93,7 +93,16 @@ export async function startLiveGateway(
   } as unknown as GatewayServices;
   await world.feed.started;
   const schema = createSchema(subscriptionResolvers(world.feed));
-  const server = createServer();
+  // What is no WebSocket is told back.
+  const server = createServer((request, response) => {
+    request
+      .setEncoding('utf8')
+      .toArray()
+      .then(
+        (body) => response.end(`${request.method} ${request.url} ${request.headers['content-type']} ${body.join('')}`),
+        () => response.destroy(),
+      );
+  });
   const attached = attachWebSocket(server, { path: '/graphql', schema, services, liveFeed: world.feed, ...options });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`;

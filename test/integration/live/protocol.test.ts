@@ -125,6 +125,28 @@ test('whoever is refused and stays keeps no connection', async () => {
   client.destroy();
 });
 
+test('whoever offers another protocol than a WebSocket is answered in HTTP, request by request', async () => {
+  const { Agent, request } = await import('node:http');
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const ask = (body: string) =>
+    new Promise<string>((resolve, reject) => {
+      const headers = { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAMAAABk', 'content-type': 'x/y' };
+      const asked = request(gateway.url.replace('ws:', 'http:'), { method: 'POST', agent, headers }, (answer) => {
+        answer
+          .setEncoding('utf8')
+          .toArray()
+          .then((parts) => resolve(`${answer.statusCode} ${parts.join('')}`), reject);
+      });
+      asked.on('error', reject);
+      asked.end(body);
+    });
+  const long = 'x'.repeat(300_000);
+  expect(await ask('one')).toBe('200 POST /graphql x/y one');
+  expect(await ask(long)).toBe(`200 POST /graphql x/y ${long}`);
+  agent.destroy();
+  await expect.poll(() => gateway.connections()).toBe(0);
+});
+
 test('a session that ends closes its sockets with 4403, and nothing is kept of them', async () => {
   const { socket } = await talk([init], 1);
   socket.send(JSON.stringify(subscribe('a')));
