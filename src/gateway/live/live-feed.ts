@@ -110,7 +110,7 @@ export function createLiveFeed(options: LiveFeedOptions): LiveFeed {
     damage = error;
     logger.error({ err: error }, 'the log is damaged: the live feed has stopped');
     for (const stream of streams) stream.fail(error);
-    throughput.close();
+    throughput.close(error);
   }
 
   async function pass(commits: readonly RecordedCommit[]): Promise<void> {
@@ -196,7 +196,11 @@ export function createLiveFeed(options: LiveFeedOptions): LiveFeed {
   return {
     homeTimeline: (viewerId, since) => open('homeTimeline', { kind: 'home', viewerId }, since),
     userTimeline: (authorId, since) => open('userTimeline', { kind: 'user', authorId }, since),
-    throughput: throughput.open,
+    throughput(everyMs) {
+      const stream = throughput.open(everyMs);
+      if (damage !== undefined) stream.fail(damage);
+      return stream;
+    },
     pushed: counts.pushed,
     position: () => position,
     stoppedBy: () => damage?.message ?? null,

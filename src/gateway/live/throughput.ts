@@ -112,8 +112,12 @@ export function createThroughput({ clock, metrics }: { clock: Clock; metrics: Me
       totals.projected += report.eventsProjected;
       totals.pushed += report.entriesPushed;
     },
-    close(): void {
-      for (const { streams } of samplers.values()) for (const stream of streams) stream.end();
+    /** Ends every stream. `damage`: why there is nothing more to count. */
+    close(damage?: Error): void {
+      for (const stream of [...samplers.values()].flatMap(({ streams }) => [...streams])) {
+        if (damage) stream.fail(damage);
+        else stream.end();
+      }
     },
   };
 }

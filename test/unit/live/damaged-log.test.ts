@@ -6,6 +6,7 @@ import type { EventLog } from '../../../src/events/event-log.ts';
 import { createMemoryLog } from '../../../src/events/memory-log.ts';
 import { createLiveFeed } from '../../../src/gateway/live/live-feed.ts';
 import type { PostStream } from '../../../src/gateway/live/audiences.ts';
+import type { ThroughputStream } from '../../../src/gateway/live/throughput.ts';
 import { LiveStream } from '../../../src/gateway/live/live-stream.ts';
 import { silentLogger } from '../../../src/logger.ts';
 import { createMetrics } from '../../../src/metrics.ts';
@@ -39,7 +40,7 @@ function createFeed() {
   return { feed, break: () => broken.abort(), subscribed: () => subscribed };
 }
 
-function told(stream: PostStream): () => Error | undefined {
+function told(stream: PostStream | ThroughputStream): () => Error | undefined {
   let failure: Error | undefined;
   stream.attach({ deliver: () => undefined, room: () => undefined, ended: (error) => (failure = error) });
   return () => failure;
@@ -50,12 +51,15 @@ test('a damaged log ends every subscription, and the feed says so instead of try
   const before = told(world.feed.homeTimeline(userIdNumber(1), undefined));
   await eventually(() => world.subscribed() === 1, 'the feed follows');
   expect(world.feed.stoppedBy()).toBeNull();
+  const sampled = told(world.feed.throughput(1_000));
   world.break();
   await eventually(() => world.feed.stoppedBy() !== null, 'the feed has stopped');
   expect(before()).toBe(damage);
+  expect(sampled()).toBe(damage);
   const after = told(world.feed.homeTimeline(userIdNumber(2), undefined));
   await eventually(() => after() !== undefined, 'a new subscription is told');
   expect(after()).toBe(damage);
+  expect(told(world.feed.throughput(1_000))()).toBe(damage);
   expect(world.subscribed()).toBe(1);
 });
 
