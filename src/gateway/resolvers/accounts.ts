@@ -52,7 +52,8 @@ export const accountMutations = {
     const passwordHash = await services.passwords.hash(input.password);
     const outcome = await send(context, userId, { type: 'RegisterUser', handle, name: name ?? handle, passwordHash }, input.commandId);
     if (!outcome.accepted) return refused(outcome.rejection, outcome.rejection === 'command-id-reused' ? 'commandId' : 'handle');
-    if (outcome.repeated) {
+    // An id that was made for this very request nobody else can know: then it was a try of ours whose answer was lost.
+    if (outcome.repeated && typeof input.commandId === 'string') {
       // Whoever repeats it must know the password of the first time; the command id alone, which others may know, is no more than a handle is.
       const fits = await counted(context, handle, async () => {
         await reach(services, ['network'], outcome.position);

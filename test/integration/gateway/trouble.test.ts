@@ -97,6 +97,18 @@ describe('a read model that is behind', () => {
     expect(answer.status).toBe(200);
   });
 
+  test('turns no success into a failure, also where the first answer to an account that was opened was lost within the system', async () => {
+    behind = true;
+    answered = { outcome: 'accepted', position: (await system.services.logTail())!, repeated: true };
+    const { data, errors } = await system.ask(
+      'mutation { register(input: { handle: "unheard", password: "correct horse" }) { token user { handle } position userErrors { code } } }',
+    );
+    expect(data).toEqual({
+      register: { token: expect.stringMatching(/^st_/), user: null, position: expect.any(String), userErrors: [] },
+    });
+    expect(errors).toMatchObject([{ path: ['register', 'user'], extensions: { code: 'NOT_CAUGHT_UP' } }]);
+  });
+
   test('says of nobody that they do not exist', async () => {
     behind = true;
     const answer = await system.ask('mutation { follow(input: { handle: "somebody" }) { position userErrors { code } } }', {}, token);
