@@ -59,7 +59,7 @@ export function parseHeartbeat(message: Message): Heartbeat | undefined {
     return undefined;
   if (!phases.includes(phase as Phase) || typeof deaf !== 'boolean' || !(run === null || typeof run === 'string')) return undefined;
   if (!isRecord(clocks) || !isNumber(clocks['monotonicMs']) || !isNumber(clocks['wallMs'])) return undefined;
-  if (!isRecord(understands) || !isNumber(understands['events']) || !isNumber(understands['messages'])) return undefined;
+  if (!isRecord(understands) || !isGeneration(understands['events']) || !isGeneration(understands['messages'])) return undefined;
   return {
     id,
     roles,
@@ -78,6 +78,11 @@ export function parseHeartbeat(message: Message): Heartbeat | undefined {
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
+}
+
+/** Who would be written to in a format that there is not would be sought one for without end. */
+function isGeneration(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 1;
 }
 
 function isNumber(value: unknown): value is number {

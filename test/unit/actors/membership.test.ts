@@ -257,9 +257,13 @@ describe('what a node hears', () => {
     say({ id: 'b' }, { body: null });
     say({ id: 'not a token' });
     say({ id: 'b', clocks: 'now' as never });
+    for (const none of [0, -1, 1.5]) {
+      say({ id: 'b', understands: { events: 1, messages: none } });
+      say({ id: 'b', understands: { events: none, messages: 1 } });
+    }
     await clock.advance(soon);
     expect(namesSeenBy(node)).toEqual(['a']);
-    expect((await node.metrics.malformedMessages.get()).values[0]?.value).toBe(5);
+    expect((await node.metrics.malformedMessages.get()).values[0]?.value).toBe(11);
   });
 
   test('may hold more than this version knows: newer nodes add fields', async () => {
