@@ -331,6 +331,8 @@ export const limits = {
   /** Subscriptions of one WebSocket, and connections of one gateway. */
   subscriptionsPerSocketMax: 50,
   socketsMax: 20_000,
+  /** Bytes of a message that subscribes: it stays in memory for as long as the subscription, and fifty of them for each WebSocket. */
+  subscribeBytesMax: 16 * 1024,
   /** A WebSocket that has not introduced itself, or does not answer a ping, within this time is closed. */
   connectionInitMs: 5_000,
   socketPingMs: 15_000,

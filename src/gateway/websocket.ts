@@ -96,6 +96,7 @@ export function attachWebSocket(server: Server, options: WebSocketOptions): { cl
     if (isBinary) return connection.socket.close(CloseCode.BadRequest, 'Invalid message received');
     try {
       // Of the three forms that ws knows, its default is a buffer.
+      connection.messageBytes = (data as Buffer).length;
       await handle((data as Buffer).toString());
     } catch (error) {
       report(error);
@@ -130,15 +131,20 @@ function protocolOptions(
 ): ServerOptions<ConnectionParams, Connection> {
   return {
     connectionInitWaitTimeout: connectionInitMs,
-    onConnect: ({ connectionParams, extra }) => signIn(services, extra, connectionParams),
+    onConnect(context) {
+      const { connectionParams, extra } = context;
+      // Kept for as long as the connection, by the library; of all that a client sends nothing but the token is used.
+      Reflect.deleteProperty(context, 'connectionParams');
+      return signIn(services, extra, connectionParams);
+    },
     onClose: ({ extra }) => extra.forgetSession(),
-    onSubscribe: ({ extra, subscriptions }, id, { query, variables, operationName }) =>
-      operations.prepare(
-        extra,
-        id,
-        { query, ...(variables ? { variables } : {}), ...(operationName ? { operationName } : {}) },
-        Object.keys(subscriptions).length,
-      ),
+    onSubscribe({ extra, subscriptions }, id, payload) {
+      const { query, variables, operationName } = payload;
+      // The library keeps the message until the operation ends, and with it all that a client cares to send along.
+      Reflect.deleteProperty(payload, 'variables');
+      const request = { query, ...(variables ? { variables } : {}), ...(operationName ? { operationName } : {}) };
+      return operations.prepare(extra, id, request, Object.keys(subscriptions).length);
+    },
     subscribe: (args) => operations.subscribe(args as OperationArgs),
     execute: (args) => operations.execute(args as OperationArgs),
     onNext: (_ctx, _id, _payload, _args, result) => operations.format(result),

@@ -31,6 +31,8 @@ export class Connection {
   session: SignedIn | null = null;
   /** Stops listening for the end of the session. */
   forgetSession: () => void = () => undefined;
+  /** Of the message that is being read. */
+  messageBytes = 0;
   /** Operations that have no answer and no stream yet, also those that the client has completed: see `operations.ts`. */
   readonly beginning = new Set<Beginning>();
   readonly #stream: Duplex;

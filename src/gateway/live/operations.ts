@@ -1,12 +1,19 @@
 import { GraphQLError, createSourceEventStream, execute, getOperationAST } from 'graphql';
-import type { ExecutionArgs, ExecutionResult, FormattedExecutionResult, GraphQLFormattedError, GraphQLSchema } from 'graphql';
+import type {
+  ExecutionArgs,
+  ExecutionResult,
+  FormattedExecutionResult,
+  GraphQLFormattedError,
+  GraphQLSchema,
+  OperationDefinitionNode,
+} from 'graphql';
 import { limits } from '../../limits.ts';
 import type { GatewayServices } from '../context.ts';
 import { createContext } from '../create-context.ts';
 import { prepareDocument } from '../documents.ts';
 import { apiError, badUserInput, createErrorMask } from '../errors.ts';
 import type { GraphqlRequest } from '../graphql-request.ts';
-import { checkComplexity } from '../query-limits.ts';
+import { checkComplexity, tooComplex } from '../query-limits.ts';
 import type { Beginning, Connection } from './connection.ts';
 import { createExecutions } from './executions.ts';
 import type { LiveFeed } from './live-feed.ts';
@@ -17,7 +24,7 @@ import { createSocketSink } from './socket-sink.ts';
 
 /** What a subscription needs besides what GraphQL needs. */
 interface OperationArgs extends ExecutionArgs {
-  readonly client: Beginning & { readonly connection: Connection; readonly request: GraphqlRequest };
+  readonly client: Beginning & { readonly connection: Connection; readonly source: string };
 }
 
 /** The source of a subscription could not be made: what the client is told, all of it. */
@@ -47,14 +54,18 @@ export function createOperations(options: { schema: GraphQLSchema; services: Gat
       if ('errors' in prepared) return prepared.errors;
       const { document, measures } = prepared;
       const { operationName, variables } = request;
-      if (!getOperationAST(document, operationName))
-        throw badUserInput('The document has no such operation, or several and "operationName" names none.');
+      const definition = getOperationAST(document, operationName);
+      if (!definition) throw badUserInput('The document has no such operation, or several and "operationName" names none.');
+      if (definition.operation === 'subscription' && connection.messageBytes > limits.subscribeBytesMax)
+        throw tooComplex(
+          `A message that subscribes has at most ${limits.subscribeBytesMax} bytes; this one has ${connection.messageBytes}.`,
+        );
       checkComplexity(measures, operationName, variables);
       const contextValue = createContext(services, connection.session, connection.address);
-      const client = { connection, id, request, replaced: false };
+      const client = { connection, id, source: request.query, replaced: false };
       for (const before of connection.beginning) if (before.id === id) before.replaced = true;
       connection.beginning.add(client);
-      return { schema, document, variableValues: variables, operationName, contextValue, client };
+      return { schema, document, variableValues: declaredIn(definition, variables), operationName, contextValue, client };
     } catch (error) {
       if (error instanceof GraphQLError) return [error];
       throw error;
@@ -63,12 +74,12 @@ export function createOperations(options: { schema: GraphQLSchema; services: Gat
 
   async function subscribe(args: OperationArgs): Promise<PendingOperation> {
     const stream = await openStream(args);
-    const { connection, id, request } = args.client;
+    const { connection, id, source } = args.client;
     const { session, address } = connection;
     const operation = new PendingOperation(() => stream.end());
     const group = executions.join({
       args,
-      source: request.query,
+      source,
       viewerId: session?.userId ?? null,
       createContext: () => createContext(services, session, address),
     });
@@ -127,6 +138,12 @@ async function openStream(args: OperationArgs): Promise<LiveStream<Pushed>> {
   const source = await createSourceEventStream(args);
   if (source instanceof LiveStream) return source as LiveStream<Pushed>;
   throw new RequestFailed(('errors' in source && source.errors) || [badUserInput('The subscription selects nothing.')]);
+}
+
+/** Variables that the operation knows: whatever else came along would stay in memory with a subscription. */
+function declaredIn({ variableDefinitions }: OperationDefinitionNode, variables: GraphqlRequest['variables']): GraphqlRequest['variables'] {
+  const names = (variableDefinitions ?? []).map(({ variable }) => variable.name.value);
+  return variables && Object.fromEntries(names.flatMap((name) => (Object.hasOwn(variables, name) ? [[name, variables[name]]] : [])));
 }
 
 /** Nobody holds on to it, so that whoever awaits it is let go of. */

@@ -265,6 +265,13 @@ test('documents are validated and limited as over HTTP', async () => {
   );
 });
 
+test('a message that subscribes is small, since it is kept; one that asks may be large', async () => {
+  const along = { nothing: 'x'.repeat(limits.subscribeBytesMax) };
+  expect(await answerTo(subscribe('1', 'subscription { homeTimeline { cursor } }', along))).toEqual(failure('QUERY_TOO_COMPLEX'));
+  const asked = await answerTo(subscribe('1', 'query ($handle: String!) { user(handle: $handle) { handle } }', { ...along, handle: 'u2' }));
+  expect(asked).toMatchObject({ id: '1', type: 'next' });
+});
+
 test.each([
   'subscription { homeTimeline @skip(if: true) { cursor } }',
   'subscription { homeTimeline @include(if: true) { cursor } }',
