@@ -312,8 +312,9 @@ export const limits = {
   resumeEntriesMax: 1_000,
   /** Bytes that may wait for one WebSocket before its client is too slow. */
   subscriberBufferBytesMax: 1024 * 1024,
-  /** Entries that may wait for one subscriber before its client is too slow. */
+  /** Entries that may wait for one subscriber before its client is too slow: while it does not read, and while we read the fields that it asks for. */
   subscriberBufferEntriesMax: 1_000,
+  subscriberExecutionsWaitingMax: 10_000,
   /** Hand-overs that read the database at the same time: a thousand clients that resume must leave connections to everybody else. */
   handOversMax: 8,
   /** Events that are kept for hand-overs under way: one that would need more begins again. */

@@ -2,7 +2,9 @@ import { GraphQLError } from 'graphql';
 import type { GraphQLFormattedError } from 'graphql';
 
 import type { Rejection } from '../actors/commands.ts';
+import { LogUnavailable } from '../events/event-log.ts';
 import type { Logger } from '../logger.ts';
+import { limits } from '../limits.ts';
 import type { Metrics } from '../metrics.ts';
 import { DatabaseUnavailable } from '../projections/database.ts';
 import type { Random } from '../random.ts';
@@ -96,10 +98,11 @@ function mask(error: unknown, to: { logger: Logger; random: Random }): GraphQLFo
   const cause = located?.originalError ?? error;
   if (located && isRequestError(located))
     return { message: withoutValues(located.message), ...place, extensions: { code: 'BAD_USER_INPUT' } };
-  if (cause instanceof DatabaseUnavailable) {
-    to.logger.warn({ error: cause.message }, 'a query found the database unavailable');
-    const extensions = { code: 'OVERLOADED', retryAfterMs: 1_000 };
-    return { message: 'The read models cannot be reached at the moment. Try again.', ...place, extensions };
+  const away = cause instanceof DatabaseUnavailable ? 'read models' : cause instanceof LogUnavailable ? 'event log' : undefined;
+  if (away !== undefined) {
+    to.logger.warn({ error: (cause as Error).message }, `an operation found the ${away} unavailable`);
+    const extensions = { code: 'OVERLOADED', retryAfterMs: limits.retryAfterUnavailableMs };
+    return { message: `The ${away} cannot be reached at the moment. Try again.`, ...place, extensions };
   }
   const errorId = Buffer.from(to.random.bytes(9)).toString('base64url');
   to.logger.error({ error: describe(cause), errorId, path: located?.path }, 'an operation failed for no foreseen reason');

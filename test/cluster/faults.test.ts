@@ -273,6 +273,7 @@ describe(`a cluster loses nothing (STARLING_SEED=${seed})`, () => {
       away.push(`  the same, clients of that gateway: ${Math.round(own.longestWaitMs())} ms, the cut included`);
       await own.finish();
       finished.push(own);
+      await own.close();
     } finally {
       proxy.heal();
       await gateway.stop();

@@ -70,7 +70,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     throw new Error(`the cluster did not start: ${output()}`, { cause });
   }
   const url = find(/GraphQL +(http:\/\/\S+)\/graphql/);
-  const env = { NATS_URL: find(/ NATS_URL=(\S+)/), DATABASE_URL: find(/DATABASE_URL=(\S+)/), STARLING_LOG: 'jetstream' };
+  const env = { NATS_URL: find(/ NATS_URL=(\S+)/), DATABASE_URL: find(/DATABASE_URL='(.+)'/), STARLING_LOG: 'jetstream' };
 
   const pidOf = (name: string): number => {
     // The launcher starts PostgreSQL again without a word about it.

@@ -199,7 +199,8 @@ async function follow(
         },
       );
     });
-    await ws.dispose();
+    // One that is still connecting to a gateway that is gone fails here as well.
+    await Promise.resolve(ws.dispose()).catch(() => undefined);
     await pause(100, signal);
   }
 }

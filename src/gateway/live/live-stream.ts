@@ -17,7 +17,8 @@ export const consumerTooSlow = () =>
   apiError('CONSUMER_TOO_SLOW', 'More was waiting for this subscriber than can be kept. Resume from the last cursor.');
 
 /**
- * What one subscriber is pushed, in order.
+ * What one subscriber is pushed, in order. The line of a receiver that has no room is short; that of one whose fields take us time to read holds a whole
+ * burst, since who reads all that it is sent is not too slow.
  *
  * *Idle*: nothing waits; an item goes straight to the sink, without a promise. *Pumping*: the sink or the read model needs time, so items wait in
  * line, bounded, and a loop hands them over one by one. *Ended*: by the subscriber, or by an error that it is told.
@@ -34,6 +35,8 @@ export class LiveStream<Item extends Pushed> implements AsyncIterable<Item> {
   #missedAt = 0;
   #waiting: Item[] = [];
   #pumping = false;
+  /** The line waits for the receiver, and not for what its items are read from. */
+  #full = false;
   /** Taken out of the line, not yet delivered: its fields are being read. */
   #inHand: Item | undefined;
 
@@ -72,7 +75,8 @@ export class LiveStream<Item extends Pushed> implements AsyncIterable<Item> {
     if (this.#sink !== undefined && !this.#pumping && item.loaded) {
       return this.#hand(this.#sink, item);
     }
-    if (this.#waiting.length >= limits.subscriberBufferEntriesMax) return this.fail(consumerTooSlow());
+    const max = this.#full ? limits.subscriberBufferEntriesMax : limits.subscriberExecutionsWaitingMax;
+    if (this.#waiting.length >= max) return this.fail(consumerTooSlow());
     this.#waiting.push(item);
     this.#startPump();
   }
@@ -103,8 +107,10 @@ export class LiveStream<Item extends Pushed> implements AsyncIterable<Item> {
   #hand(sink: Sink<Item>, item: Item): void {
     if (item.gone) return;
     try {
-      const busy = sink.deliver(item) ?? sink.room();
-      if (busy !== undefined) void this.#pump(busy);
+      const delivering = sink.deliver(item);
+      if (delivering !== undefined) return void this.#pump(delivering);
+      const room = sink.room();
+      if (room !== undefined) void this.#pump(this.#waitFor(room));
     } catch (error) {
       this.fail(asError(error));
     }
@@ -129,7 +135,8 @@ export class LiveStream<Item extends Pushed> implements AsyncIterable<Item> {
         }
         if (this.#ended) break;
         if (!item.gone) await this.#sink?.deliver(item);
-        await this.#sink?.room();
+        const room = this.#sink?.room();
+        if (room !== undefined) await this.#waitFor(room);
         // A thousand executions in a row would keep everybody else waiting.
         if (handed % 32 === 0) await nextTurn();
       }
@@ -138,6 +145,12 @@ export class LiveStream<Item extends Pushed> implements AsyncIterable<Item> {
     } finally {
       this.#pumping = false;
     }
+  }
+
+  async #waitFor(room: Promise<void>): Promise<void> {
+    this.#full = true;
+    await room;
+    this.#full = false;
   }
 
   #next(): Item | undefined {

@@ -37,6 +37,7 @@ export async function startSystem(
     commands?: (real: CommandClient) => CommandClient;
     caughtUp?: (real: CaughtUp) => CaughtUp;
     sessions?: (real: Sessions) => Sessions;
+    logTail?: (real: GatewayServices['logTail']) => GatewayServices['logTail'];
   } = {},
 ) {
   const postgres = await startTestPostgres();
@@ -60,11 +61,12 @@ export async function startSystem(
   );
   const sessions = createPostgresSessions({ ...ports, database: counted });
   const commands = createCommandClient({ ...ports, transport, space: 'test' });
+  const logTail = async () => (await log.tail())?.position;
   const services: GatewayServices = {
     ...ports,
     logId: log.id,
     namespace: log.namespace,
-    logTail: async () => (await log.tail())?.position,
+    logTail: options.logTail?.(logTail) ?? logTail,
     commands: options.commands?.(commands) ?? commands,
     readModel,
     caughtUp: options.caughtUp?.(caughtUp) ?? caughtUp,

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Answer } from '../../../src/actors/commands.ts';
+import { LogUnavailable } from '../../../src/events/event-log.ts';
 import { DatabaseUnavailable } from '../../../src/projections/database.ts';
 import { eventually } from '../../support/wait-for.ts';
 import { startSystem } from './system.ts';
@@ -11,6 +12,7 @@ let token: string;
 let answered: Answer | undefined;
 let behind = false;
 let noSessions = false;
+let logAway = false;
 
 beforeAll(async () => {
   system = await startSystem({
@@ -29,6 +31,10 @@ beforeAll(async () => {
         return real.open(userId);
       },
     }),
+    logTail: (real) => async () => {
+      if (logAway) throw new LogUnavailable('the servers of the log have no leader');
+      return real();
+    },
   });
   ({ token } = await system.register('ada'));
 });
@@ -37,6 +43,7 @@ beforeEach(() => {
   answered = undefined;
   behind = false;
   noSessions = false;
+  logAway = false;
 });
 
 const document =
@@ -121,6 +128,26 @@ describe('a read model that is behind', () => {
       'mutation { login(input: { handle: "ada", password: "correct horse" }) { token userErrors { code } } }',
     );
     expect(login).toEqual({ token: expect.stringMatching(/^st_/), userErrors: [] });
+  });
+});
+
+// What the read model does not show may be in the log: whether it is, has to be asked there.
+test.each([
+  'deletePost(input: { id: "01928374-1234-7abc-8def-0123456789ab" }) { position }',
+  'follow(input: { handle: "somebody" }) { position }',
+  'login(input: { handle: "ada", password: "correct horse" }) { token }',
+])('a log that is away is told as something that passes: %s', async (mutation) => {
+  logAway = true;
+  const { data, errors } = await system.ask(`mutation { it: ${mutation} }`, {}, token);
+  expect({ data, errors }).toMatchObject({
+    data: null,
+    errors: [
+      {
+        message: 'The event log cannot be reached at the moment. Try again.',
+        path: ['it'],
+        extensions: { code: 'OVERLOADED', retryAfterMs: 1_000 },
+      },
+    ],
   });
 });
 

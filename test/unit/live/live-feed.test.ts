@@ -1,8 +1,10 @@
 import { afterEach, expect, test } from 'vitest';
 import { comparePositions } from '../../../src/events/position.ts';
 import type { PostStream } from '../../../src/gateway/live/audiences.ts';
+import { LiveStream } from '../../../src/gateway/live/live-stream.ts';
 import { createRecentEvents } from '../../../src/gateway/live/recent-events.ts';
 import { limits } from '../../../src/limits.ts';
+import { eventually } from '../../support/wait-for.ts';
 import { breathe, createWorld, userIdNumber } from './world.ts';
 import type { World } from './world.ts';
 
@@ -170,7 +172,7 @@ test('more than can be kept is CONSUMER_TOO_SLOW, and what waited is let go', as
   world = createWorld();
   const stream = world.feed.homeTimeline(ann, undefined);
   let error: Error | undefined;
-  stream.attach({ deliver: () => new Promise(() => undefined), room: () => undefined, ended: (cause) => (error = cause) });
+  stream.attach({ deliver: () => undefined, room: () => new Promise(() => undefined), ended: (cause) => (error = cause) });
   await breathe();
   for (let post = 0; post <= limits.subscriberBufferEntriesMax; post += 1) await world.post(ann);
   await breathe(20);
@@ -180,6 +182,27 @@ test('more than can be kept is CONSUMER_TOO_SLOW, and what waited is let go', as
   await breathe(20);
   expect(error).toMatchObject({ extensions: { code: 'CONSUMER_TOO_SLOW' } });
   expect([...stream.waiting()]).toEqual([]);
+});
+
+test('who asks for fields that take us time gets a whole burst, and the line is bounded all the same', async () => {
+  const item = { loaded: true, gone: false };
+  let error: Error | undefined;
+  let delivered = 0;
+  let read = () => {};
+  const stream = new LiveStream({ onEnd: () => undefined });
+  const deliver = () => new Promise<void>((resolve) => (read = resolve)).then(() => void (delivered += 1));
+  stream.attach({ deliver, room: () => undefined, ended: (cause) => (error = cause) });
+  for (let push = 0; push < 3 * limits.subscriberBufferEntriesMax; push += 1) stream.push(item);
+  const readOne = () => {
+    read();
+    return delivered === 3 * limits.subscriberBufferEntriesMax;
+  };
+  await eventually(readOne, 'all are delivered', 10_000, 0);
+  expect(error).toBeUndefined();
+  for (let push = 0; push <= limits.subscriberExecutionsWaitingMax; push += 1) stream.push(item);
+  expect(error).toBeUndefined();
+  stream.push(item);
+  expect(error).toMatchObject({ extensions: { code: 'CONSUMER_TOO_SLOW' } });
 });
 
 test('a stream can be iterated, and ends with the feed', async () => {
