@@ -23,6 +23,8 @@ export interface ClusterProcess {
   readonly env: Readonly<Record<string, string>>;
   readonly directory: string;
   output(): string;
+  /** The last lines of their logs in which nodes told of an error. */
+  errors(): readonly string[];
   /** Of the process with that name (`actors-1`, `nats-2`, `postgresql`, …) as it was started last. */
   pidOf(name: string): number;
   signal(name: string, signal: NodeJS.Signals): void;
@@ -42,10 +44,13 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const { child, output, ended } = launchStarling(args);
   // The output is kept for a while only: a long run outlives it.
   const pids = new Map<string, number>();
+  const errors: string[] = [];
   for (const input of [child.stdout!, child.stderr!]) {
     createInterface({ input }).on('line', (line) => {
       const said = /^(\S+) runs with pid (\d+)$/.exec(line);
       if (said) pids.set(said[1]!, Number(said[2]));
+      if (line.includes('"level":50')) errors.push(line);
+      if (errors.length > 100) errors.shift();
     });
   }
   let over: number | NodeJS.Signals | undefined;
@@ -91,6 +96,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     env,
     directory: directory.path,
     output,
+    errors: () => errors,
     pidOf,
     signal: (name, signal) => void process.kill(pidOf(name), signal),
     async kill(name) {
