@@ -81,7 +81,9 @@ export async function addGraphqlRoute(
       const session = await sessionFor(definition, request);
       const context = createContext(services, session, clientAddress(request.raw, trustedProxies));
       // Where no operation is meant none may run: a compiled document would not ask for the name, and nobody has looked what it costs.
-      if (!definition || parsed.measures.fields > limits.documentsCompiledFieldsMax) return await executeUncompiled(operation, context);
+      const mayBeCompiled =
+        definition && parsed.measures.fields <= limits.documentsCompiledFieldsMax && !leansOnDefaults(definition, operation);
+      if (!mayBeCompiled) return await executeUncompiled(operation, context);
       return await executeWithMercurius(operation, parsed.document, context);
     } catch (error) {
       return { errors: faultsOf(error).map((fault) => maskError(fault)) };
@@ -98,7 +100,10 @@ export async function addGraphqlRoute(
     }
   }
 
-  /** For what Mercurius shall not compile, as it does with whatever comes often: documents so large that everybody would wait for that. */
+  /**
+   * For what Mercurius shall not compile, as it does with whatever comes often: documents so large that everybody would wait for that, and what compiled
+   * ones get wrong.
+   */
   async function executeUncompiled({ query, variables, operationName }: GraphqlRequest, context: Context): Promise<Answer> {
     const prepared = prepareDocument(schema, query);
     if ('errors' in prepared) return { errors: prepared.errors.map((error) => maskError(error)) };
@@ -123,6 +128,17 @@ export async function addGraphqlRoute(
   app.setNotFoundHandler((_, reply) =>
     sendAnswer(reply, 404, { errors: [maskError(badUserInput('There is nothing here. GraphQL is at POST /graphql.'))] }),
   );
+}
+
+/**
+ * Compiled documents miss a variable that must not be null also where it has a default, and let a null through to an argument that must not be null where
+ * only the default of the variable fits it.
+ */
+function leansOnDefaults({ variableDefinitions = [] }: OperationDefinitionNode, { variables }: GraphqlRequest): boolean {
+  return variableDefinitions.some(({ variable, type, defaultValue }) => {
+    const given = variables?.[variable.name.value];
+    return defaultValue !== undefined && (given === null || (given === undefined && type.kind === Kind.NON_NULL_TYPE));
+  });
 }
 
 function faultsOfVariables(

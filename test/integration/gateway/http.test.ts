@@ -286,6 +286,29 @@ describe('a document that is asked for often, and therefore compiled', () => {
   });
 });
 
+describe('a variable with a default', () => {
+  const often = Array.from({ length: limits.documentsCompiledAfter + 2 });
+
+  test('may be left out, also where it must not be null and the document is asked for often', async () => {
+    const query =
+      'query ($first: Int! = 7, $handle: String! = "nobody_at_all") { publicTimeline(first: $first) { edges { cursor } } user(handle: $handle) { id } }';
+    for (const _ of often) {
+      expect((await system.post(json({ query, variables: { handle: 'nobody_else' } }))).body).toMatchObject({ data: { user: null } });
+      expect((await system.post(json({ query }))).body).toMatchObject({ data: { user: null } });
+      expect((await system.post(json({ query, variables: { first: null } }))).status).toBe(400);
+    }
+  });
+
+  test('that is null where only its default fits is the fault of the client', async () => {
+    const { token } = await system.register('null_giver');
+    const query = 'mutation ($text: String = "") { createPost(input: { text: $text }) { userErrors { code } } }';
+    for (const _ of often) {
+      expect((await system.ask(query, {}, token)).data).toEqual({ createPost: { userErrors: [{ code: 'post-empty' }] } });
+      expect((await system.ask(query, { text: null }, token)).errors).toMatchObject([{ extensions: { code: 'BAD_USER_INPUT' } }]);
+    }
+  });
+});
+
 describe('the operation that is asked for', () => {
   test('is the one that is carried out, however often and in whatever order', async () => {
     const query = 'query A { a: viewer { id } } query B { b: viewer { id } }';
