@@ -1,5 +1,7 @@
 import DataLoader from 'dataloader';
 import type { PostId, UserId } from '../events/ids.ts';
+import { comparePositions } from '../events/position.ts';
+import type { Position } from '../events/position.ts';
 import type { PostRow, ReadModel, RelatedUserRow, UserRow } from '../projections/read-model.ts';
 import { createPageLoader } from './page-loader.ts';
 import type { PageLoader } from './page-loader.ts';
@@ -21,11 +23,14 @@ export interface Loaders {
   readonly following: PageLoader<RelatedUserRow>;
   /** Forgets what was read: a mutation has changed it. */
   clear(): void;
+  /** The read model has reached a position that a field asked for: forgets what fields beside it have read, which may be older. */
+  reached(position: Position): void;
 }
 
 export function createLoaders(readModel: ReadModel, viewerId: UserId | null): Loaders {
   // Most operations use none or one of them, so that each is made at its first use.
   let made: { -readonly [Name in keyof Loaders]?: Loaders[Name] } = {};
+  let madeAt: Position | undefined;
   return {
     get users() {
       return (made.users ??= new DataLoader((ids) => readModel.usersById(ids)));
@@ -48,6 +53,12 @@ export function createLoaders(readModel: ReadModel, viewerId: UserId | null): Lo
     },
     clear() {
       made = {};
+    },
+    reached(position) {
+      // Once for each state, so that fields which ask for the same one go on to share their statements.
+      if (madeAt !== undefined && comparePositions(position, madeAt) <= 0) return;
+      made = {};
+      madeAt = position;
     },
   };
 }

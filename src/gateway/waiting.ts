@@ -1,7 +1,7 @@
 import type { Position } from '../events/position.ts';
 import { limits } from '../limits.ts';
 import type { ProjectionName } from '../projections/read-model.ts';
-import type { GatewayServices } from './context.ts';
+import type { Context, GatewayServices } from './context.ts';
 import { cursorInvalid, notCaughtUp } from './errors.ts';
 
 type Waits = Pick<GatewayServices, 'logId' | 'logTail' | 'caughtUp'>;
@@ -15,6 +15,17 @@ export async function reach(services: Waits, projections: readonly ProjectionNam
   if (position.logId !== services.logId) throw cursorInvalid('This position is one of another log.');
   if (position.commit === 0) return;
   if (!(await services.caughtUp.waitFor(projections, position, limits.caughtUpTimeoutMs))) throw notCaughtUp();
+}
+
+/** `atLeast` of a field: `reach`, and whatever the loaders give from then on is as new. */
+export async function reachAtLeast(
+  { services, loaders }: Pick<Context, 'services' | 'loaders'>,
+  projections: readonly ProjectionName[],
+  atLeast: Position | null | undefined,
+): Promise<void> {
+  await reach(services, projections, atLeast);
+  // All that loaders read is made by this projection.
+  if (atLeast && projections.includes('network')) loaders.reached(atLeast);
 }
 
 /** Before a miss in the read model counts as "there is none": waits until it shows all that the log held when this call began. @throws NOT_CAUGHT_UP */

@@ -4,7 +4,7 @@ import { parsePostId, parseRunId, parseUserId } from '../../events/ids.ts';
 import type { Position } from '../../events/position.ts';
 import type { PostRow, ProjectionName, RunRow, UserRow } from '../../projections/read-model.ts';
 import type { Context } from '../context.ts';
-import { reach } from '../waiting.ts';
+import { reachAtLeast } from '../waiting.ts';
 
 type Fragments = Readonly<Record<string, FragmentDefinitionNode>>;
 
@@ -18,11 +18,11 @@ export async function findNode(
   const postId = parsePostId(id);
   if (postId === undefined) {
     const userId = parseUserId(id);
-    await reach(context.services, ['network'], atLeast);
+    await reachAtLeast(context, ['network'], atLeast);
     return userId === undefined ? null : context.loaders.users.load(userId);
   }
   const read = projectionsRead(info);
-  await reach(context.services, read, atLeast);
+  await reachAtLeast(context, read, atLeast);
   const post = read.includes('network') ? await context.loaders.posts.load(postId) : null;
   if (post !== null || !read.includes('statistics')) return post;
   const runId = parseRunId(id);

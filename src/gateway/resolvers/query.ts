@@ -7,7 +7,7 @@ import { connectionOf, pageRange, postEdge } from '../connections.ts';
 import type { PageArguments } from '../connections.ts';
 import type { Context } from '../context.ts';
 import { unauthenticated } from '../errors.ts';
-import { reach, reachLogTail } from '../waiting.ts';
+import { reachAtLeast, reachLogTail } from '../waiting.ts';
 import { findNode } from './node.ts';
 
 interface AtLeast {
@@ -20,7 +20,7 @@ export const query = {
 
   async viewer(_: unknown, args: AtLeast, context: Context) {
     if (context.viewerId === null) return null;
-    await reach(context.services, ['network'], args.atLeast);
+    await reachAtLeast(context, ['network'], args.atLeast);
     const viewer = await context.loaders.users.load(context.viewerId);
     if (viewer !== null) return viewer;
     // Just registered, or gone.
@@ -32,13 +32,13 @@ export const query = {
   },
 
   async user(_: unknown, args: { handle: string } & AtLeast, context: Context) {
-    await reach(context.services, ['network'], args.atLeast);
+    await reachAtLeast(context, ['network'], args.atLeast);
     const handle = parseHandle(args.handle);
     return handle === undefined ? null : context.loaders.users.load(userIdOf(handle, context.services.namespace));
   },
 
   async post(_: unknown, args: { id: string } & AtLeast, context: Context) {
-    await reach(context.services, ['network'], args.atLeast);
+    await reachAtLeast(context, ['network'], args.atLeast);
     const id = parsePostId(args.id);
     return id === undefined ? null : context.loaders.posts.load(id);
   },
@@ -61,7 +61,7 @@ export const query = {
   },
 
   async statistics(_: unknown, args: AtLeast, context: Context) {
-    await reach(context.services, ['statistics'], args.atLeast);
+    await reachAtLeast(context, ['statistics'], args.atLeast);
     return context.services.readModel.statistics();
   },
 };
@@ -69,6 +69,6 @@ export const query = {
 /** Arguments are checked before anything waits. */
 async function prepare(args: PageArguments & AtLeast, kind: 'home' | 'public', context: Context): Promise<PageRange> {
   const range = pageRange(args, kind, context.services.logId);
-  await reach(context.services, ['network'], args.atLeast);
+  await reachAtLeast(context, ['network'], args.atLeast);
   return range;
 }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newLogId } from '../../../src/events/ids.ts';
 import { formatPosition, parsePosition } from '../../../src/events/position.ts';
 import { systemRandom } from '../../../src/random.ts';
+import { eventually } from '../../support/wait-for.ts';
 import { startSystem } from './system.ts';
 import type { System } from './system.ts';
 
@@ -139,6 +140,21 @@ describe('atLeast', () => {
       );
       expect(texts(await home({ first: 1, atLeast: createPost.position }))).toEqual([`round ${round}`]);
     }
+  });
+
+  test('holds also for what a field beside it has read before', async () => {
+    const { token } = await system.register('waiter');
+    const { position } = await system.createPost(token, 'first');
+    const read = 'query ($atLeast: Position) { sooner: viewer { postCount } later: viewer(atLeast: $atLeast) { postCount } }';
+    expect(
+      (await system.gql('query ($atLeast: Position) { viewer(atLeast: $atLeast) { id } }', { atLeast: position }, token)).viewer,
+    ).toBeTruthy();
+    const last = parsePosition(position)!;
+    system.takeStatements();
+    const asked = system.gql(read, { atLeast: formatPosition({ ...last, commit: last.commit + 1 }) }, token);
+    await eventually(() => system.takeStatements().includes('users-by-id'), 'the field that does not wait is read');
+    await system.createPost(token, 'second');
+    expect(await asked).toEqual({ sooner: { postCount: 1 }, later: { postCount: 2 } });
   });
 
   test('from the future is answered after a bounded wait', async () => {
