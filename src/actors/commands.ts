@@ -12,7 +12,8 @@ export type CreatePost = {
   readonly type: 'CreatePost';
   readonly postId: PostId;
   readonly text: string;
-  readonly inReplyTo?: { readonly postId: PostId; readonly authorId: UserId };
+  /** Without its author when it is gone: then only a command that is a repeated one is accepted. */
+  readonly inReplyTo?: { readonly postId: PostId; readonly authorId?: UserId };
 };
 export type DeletePost = { readonly type: 'DeletePost'; readonly postId: PostId; readonly authorId: UserId };
 

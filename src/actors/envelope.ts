@@ -149,7 +149,7 @@ function parseCommand(body: unknown): Command | undefined {
       const text = parsed(body['text'], parseText);
       if (!postId || text === undefined) return undefined;
       if (body['inReplyTo'] === undefined) return { type: 'CreatePost', postId, text };
-      const inReplyTo = parseReference(body['inReplyTo']);
+      const inReplyTo = parseParent(body['inReplyTo']);
       return inReplyTo && { type: 'CreatePost', postId, text, inReplyTo };
     }
     case 'DeletePost': {
@@ -166,6 +166,13 @@ function parseReference(body: unknown) {
   const postId = parsed(body['postId'], parsePostId);
   const authorId = parsed(body['authorId'], parseUserId);
   return postId && authorId && { postId, authorId };
+}
+
+/** A post that is gone has no author. */
+function parseParent(body: unknown) {
+  if (!isRecord(body) || body['authorId'] !== undefined) return parseReference(body);
+  const postId = parsed(body['postId'], parsePostId);
+  return postId && { postId };
 }
 
 function parseAnswer(body: unknown): Answer | undefined {

@@ -1,6 +1,6 @@
 import type { UserEvent } from '../../events/event-types.ts';
 import type { PostId, UserId } from '../../events/ids.ts';
-import type { Command } from '../commands.ts';
+import type { Command, CreatePost } from '../commands.ts';
 import { accept, reject } from '../decision.ts';
 import type { Decision } from '../decision.ts';
 import { IdSet } from './id-set.ts';
@@ -39,7 +39,9 @@ export function decide(command: Command, state: UserState): Decision {
       return accept({ type: 'UserUnfollowed', followeeId: command.followeeId });
     }
     case 'CreatePost': {
-      const { postId, text, inReplyTo } = command;
+      const { postId, text } = command;
+      const inReplyTo = command.inReplyTo && withAuthor(command.inReplyTo);
+      if (inReplyTo === 'gone') return reject('post-not-found');
       const rejection = rejectionOfPostText(text);
       if (rejection !== undefined) return reject(rejection);
       // An id that derives from content (an import begun again) comes twice, even when the command itself is forgotten.
@@ -94,6 +96,10 @@ export function topicOf(command: Command): UserId | PostId | undefined {
     case 'DeletePost':
       return command.postId;
   }
+}
+
+function withAuthor({ postId, authorId }: NonNullable<CreatePost['inReplyTo']>) {
+  return authorId === undefined ? 'gone' : { postId, authorId };
 }
 
 function wasPosted(state: UserState, postId: PostId): boolean {

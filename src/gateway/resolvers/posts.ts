@@ -21,7 +21,7 @@ interface DeletePostInput {
 class PostPayload extends Payload {
   readonly postId: PostId | undefined;
   constructor(outcome: Outcome) {
-    super(payloadFields(outcome, 'input', 'text'));
+    super(payloadFields(outcome, 'input', !outcome.accepted && outcome.rejection === 'post-not-found' ? 'inReplyTo' : 'text'));
     this.postId = outcome.accepted ? outcome.postId : undefined;
   }
 }
@@ -45,8 +45,10 @@ export const postMutations = {
     }
     const parentId = parsePostId(input.inReplyTo);
     const authorId = parentId && (await authorOf(parentId, context));
-    if (!parentId || !authorId) return new Payload({ userErrors: [userError('post-not-found', 'input', 'inReplyTo')] });
-    const inReplyTo = { postId: parentId, authorId };
+    // What cannot be found may have been there when the same command was carried out: only the viewer's actor knows.
+    const mayBeRepeated = input.commandId !== null && input.commandId !== undefined;
+    if (!parentId || !(authorId || mayBeRepeated)) return new Payload({ userErrors: [userError('post-not-found', 'input', 'inReplyTo')] });
+    const inReplyTo = authorId ? { postId: parentId, authorId } : { postId: parentId };
     return new PostPayload(await act(context, { type: 'CreatePost', postId, text: input.text, inReplyTo }, input.commandId));
   },
 

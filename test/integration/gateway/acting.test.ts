@@ -429,6 +429,23 @@ describe('posting', () => {
     }
   });
 
+  test('an answer again with the same command id answers the same, also when the post that it answered is gone', async () => {
+    const other = await system.register('short_of_words');
+    const parent = await system.createPost(other.token, 'soon gone');
+    const answer = { text: 'well said', inReplyTo: parent.id, commandId: 'answer-1' };
+    const first = await create(answer);
+    const { deletePost } = await system.gql(deleteDocument, { input: { id: parent.id } }, other.token);
+    const find = 'query ($id: ID!, $atLeast: Position) { post(id: $id, atLeast: $atLeast) { id } }';
+    expect((await system.gql(find, { id: parent.id, atLeast: deletePost.position })).post).toBeNull();
+    expect(await create(answer)).toEqual(first);
+    expect((await create({ ...answer, text: 'what?' })).userErrors).toMatchObject([{ code: 'command-id-reused' }]);
+    expect(await create({ ...answer, commandId: 'answer-2' })).toMatchObject({
+      post: null,
+      position: null,
+      userErrors: [{ code: 'post-not-found', field: ['input', 'inReplyTo'] }],
+    });
+  });
+
   test('can be undone, more than once, and by nobody else', async () => {
     const post = await system.createPost(token, 'short-lived');
     const other = await system.register('bystander');

@@ -21,6 +21,7 @@ const commands: Command[] = [
   { type: 'UnfollowUser', followeeId: bob },
   { type: 'CreatePost', postId: post1, text: 'naïve 👍' },
   { type: 'CreatePost', postId: post1, text: '', inReplyTo },
+  { type: 'CreatePost', postId: post1, text: 'late', inReplyTo: { postId: post2 } },
   { type: 'DeletePost', postId: post1, authorId: ann },
 ];
 const envelope = (command: Command) => ({
@@ -67,7 +68,11 @@ describe('an envelope is malformed', () => {
     ['whose text has half a surrogate pair', (body) => ({ ...body, command: { type: 'CreatePost', postId: post1, text: 'a\ud800b' } })],
     [
       'whose parent is incomplete',
-      (body) => ({ ...body, command: { type: 'CreatePost', postId: post1, text: 'x', inReplyTo: { postId: post2 } } }),
+      (body) => ({ ...body, command: { type: 'CreatePost', postId: post1, text: 'x', inReplyTo: { authorId: bob } } }),
+    ],
+    [
+      'whose parent is nobody of ours',
+      (body) => ({ ...body, command: { type: 'CreatePost', postId: post1, text: 'x', inReplyTo: { postId: post2, authorId: 'bob' } } }),
     ],
     ['whose name is endless', (body) => ({ ...body, command: { ...registerAnn, name: 'x'.repeat(5_000) } })],
   ];

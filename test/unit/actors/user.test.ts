@@ -47,6 +47,10 @@ describe('posting', () => {
       .when({ type: 'CreatePost', postId: post1, text: 'yes', inReplyTo })
       .isAcceptedWith({ type: 'PostCreated', postId: post1, text: 'yes', inReplyTo });
   });
+  test('a reply to what is gone is refused', () =>
+    given(annRegistered)
+      .when({ type: 'CreatePost', postId: post1, text: 'yes', inReplyTo: { postId: post2 } })
+      .isRejectedWith('post-not-found'));
   test('an id that was there before changes nothing', () =>
     given(annRegistered, posted).when(post('hello')).isAcceptedWithNothingToRecord());
   test('does not bring a deleted post back', () =>
