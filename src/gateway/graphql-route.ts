@@ -82,7 +82,7 @@ export async function addGraphqlRoute(
       const context = createContext(services, session, clientAddress(request.raw, trustedProxies));
       // Where no operation is meant none may run: a compiled document would not ask for the name, and nobody has looked what it costs.
       const mayBeCompiled =
-        definition && parsed.measures.fields <= limits.documentsCompiledFieldsMax && !leansOnDefaults(definition, operation);
+        definition && parsed.measures.fields <= limits.documentsCompiledFieldsMax && !wouldBeMisread(definition, operation);
       if (!mayBeCompiled) return await executeUncompiled(operation, context);
       return await executeWithMercurius(operation, parsed.document, context);
     } catch (error) {
@@ -131,12 +131,13 @@ export async function addGraphqlRoute(
 }
 
 /**
- * Compiled documents miss a variable that must not be null also where it has a default, and let a null through to an argument that must not be null where
- * only the default of the variable fits it.
+ * Compiled documents miss a variable that must not be null also where it has a default, let a null through to an argument that must not be null where
+ * only the default of the variable fits it, and find variables that are named like a member of every object where none were sent.
  */
-function leansOnDefaults({ variableDefinitions = [] }: OperationDefinitionNode, { variables }: GraphqlRequest): boolean {
-  return variableDefinitions.some(({ variable, type, defaultValue }) => {
-    const given = variables?.[variable.name.value];
+function wouldBeMisread({ variableDefinitions = [] }: OperationDefinitionNode, { variables }: GraphqlRequest): boolean {
+  return variableDefinitions.some(({ variable: { name }, type, defaultValue }) => {
+    if (name.value in Object.prototype) return true;
+    const given = variables?.[name.value];
     return defaultValue !== undefined && (given === null || (given === undefined && type.kind === Kind.NON_NULL_TYPE));
   });
 }

@@ -74,7 +74,8 @@ class Measurer {
   }
 
   costOf(operation: OperationDefinitionNode): Cost {
-    const defaults: Record<string, unknown> = {};
+    // Without a prototype, in which a variable named `__proto__` would be lost.
+    const defaults = Object.create(null) as Record<string, unknown>;
     for (const { variable, defaultValue } of operation.variableDefinitions ?? []) {
       if (defaultValue?.kind === Kind.INT) defaults[variable.name.value] = Number(defaultValue.value);
     }

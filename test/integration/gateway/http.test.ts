@@ -299,6 +299,11 @@ describe('a variable with a default', () => {
     }
   });
 
+  test.each(['toString', '__proto__'])('may be called what every object has: %s', async (name) => {
+    const query = `query ($${name}: Int = 0) { publicTimeline(first: $${name}) { edges { cursor } } }`;
+    for (const _ of often) expect((await system.post(json({ query }))).body).toEqual({ data: { publicTimeline: { edges: [] } } });
+  });
+
   test('that is null where only its default fits is the fault of the client', async () => {
     const { token } = await system.register('null_giver');
     const query = 'mutation ($text: String = "") { createPost(input: { text: $text }) { userErrors { code } } }';

@@ -42,6 +42,7 @@ describe('complexity', () => {
     const source = 'query ($n: Int = 7) { publicTimeline(first: $n) { edges { cursor } } }';
     expect(complexity(source)).toBe(connection + 7 * 2);
     expect(complexity(source, { n: 3 })).toBe(connection + 3 * 2);
+    expect(complexity(source.replaceAll('$n', '$__proto__'))).toBe(connection + 7 * 2);
     expect(complexity(source, { n: 1_000_000 })).toBe(connection + 100 * 2);
     expect(complexity(source, { n: -5 })).toBe(connection + 2);
     expect(complexity(source, { n: 'many' })).toBe(connection + limits.pageSizeDefault * 2);
