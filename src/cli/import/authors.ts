@@ -40,9 +40,13 @@ export function importedPostId(author: string, fingerprint: Buffer): PostId {
   return parsePostId(`${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`)!;
 }
 
-/** `content`: handles and ids, none of which can hold a colon. */
-export function importedCommandId(...content: string[]): CommandId {
-  return `import:${content.join(':')}` as CommandId;
+/**
+ * Ids of commands, of handles and ids, none of which can hold a colon. Marked with a hash of the random name space of the log, so that no user who
+ * knows what will be imported can take them for something else before.
+ */
+export function createCommandIds(namespace: string): (...content: string[]) => CommandId {
+  const mark = hash('import', namespace).toString('base64url', 0, 12);
+  return (...content) => `import:${mark}:${content.join(':')}` as CommandId;
 }
 
 function hash(...parts: string[]): Buffer {

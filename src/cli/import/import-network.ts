@@ -9,7 +9,7 @@ import { parseHandle, userIdOf } from '../../events/ids.ts';
 import { limits } from '../../limits.ts';
 import type { Progress } from '../control-protocol.ts';
 import { JobFailed } from '../control-protocol.ts';
-import { createAuthors, createFingerprints, importedCommandId, importedPostId } from './authors.ts';
+import { createAuthors, createCommandIds, createFingerprints, importedPostId } from './authors.ts';
 import { type CheckText, type Follow, type Population, readFollows, readPopulation, readPosts } from './files.ts';
 import { ImportFileError } from './lines.ts';
 import { forEachInLanes } from './lanes.ts';
@@ -56,6 +56,7 @@ export async function importNetwork(request: ImportRequest, context: ImportConte
   if (posts > 0 && population.users.length === 0)
     throw new ImportFileError(request.follows, undefined, 'has no users who could be authors of the posts');
 
+  const commandIdOf = createCommandIds(namespace);
   const ids = new Map<number, UserId>();
   const idOf = (user: number): UserId => {
     const known = ids.get(user);
@@ -91,7 +92,7 @@ export async function importNetwork(request: ImportRequest, context: ImportConte
 
   const knownUsers = await run('users', population.users.length, batchesOf(population), itself, (user) => {
     const handle = parseHandle(handleOf(user))!;
-    return wanted(importedCommandId('register', handle), {
+    return wanted(commandIdOf('register', handle), {
       type: 'RegisterUser',
       handle,
       name: handle,
@@ -99,13 +100,13 @@ export async function importNetwork(request: ImportRequest, context: ImportConte
     });
   });
   let repeated = await run('follows', population.follows, readFollows(request.follows), followerOf, ({ follower, followee }) =>
-    wanted(importedCommandId('follow', handleOf(follower), handleOf(followee)), { type: 'FollowUser', followeeId: idOf(followee) }),
+    wanted(commandIdOf('follow', handleOf(follower), handleOf(followee)), { type: 'FollowUser', followeeId: idOf(followee) }),
   );
   if (request.posts !== undefined) {
     const sketches = sketchPosts(readPosts(request.posts, checkText), population, request.seed);
     repeated += await run('posts', posts, sketches, authorOf, ({ author, fingerprint, text }) => {
       const postId = importedPostId(handleOf(author), fingerprint);
-      return wanted(importedCommandId('post', postId), { type: 'CreatePost', postId, text });
+      return wanted(commandIdOf('post', postId), { type: 'CreatePost', postId, text });
     });
   }
   return {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createAuthors, createFingerprints, importedCommandId, importedPostId } from '../../../src/cli/import/authors.ts';
+import { createAuthors, createCommandIds, createFingerprints, importedPostId } from '../../../src/cli/import/authors.ts';
 import { readFollows, readPopulation, readPosts } from '../../../src/cli/import/files.ts';
 import { ImportFileError, readLines } from '../../../src/cli/import/lines.ts';
 import { parseCommandId, parsePostId } from '../../../src/events/ids.ts';
@@ -130,6 +130,8 @@ describe('a posts file', () => {
 
 describe('what an import derives from its content', () => {
   it('makes ids that everybody accepts, the same each time', () => {
+    const namespace = 'b34a9a4f-08a0-4a37-8d4f-8a3c1b1f6f01';
+    const importedCommandId = createCommandIds(namespace);
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), fc.nat(), (text, number) => {
         const post = importedPostId(`u${number}`, createFingerprints()(text));
@@ -139,6 +141,9 @@ describe('what an import derives from its content', () => {
         expect(parseCommandId(command)).toBe(command);
       }),
     );
+    expect(createCommandIds(namespace)('follow', 'u1', 'u2')).toBe(importedCommandId('follow', 'u1', 'u2'));
+    const longest = importedCommandId('follow', `u${10 ** 15 - 1}`, `u${10 ** 15 - 1}`);
+    expect(parseCommandId(longest)).toBe(longest);
     expect(importedCommandId('follow', 'u1', 'u23')).not.toBe(importedCommandId('follow', 'u12', 'u3'));
   });
 
