@@ -31,6 +31,7 @@ export interface StreamInfo {
     readonly max_bytes: number;
     readonly max_age: number;
     readonly max_msgs_per_subject: number;
+    readonly allow_direct?: boolean;
     readonly metadata?: Readonly<Record<string, string>>;
   };
   readonly state: { readonly messages: number; readonly first_seq: number; readonly last_seq: number };

@@ -136,9 +136,14 @@ function checked(info: StreamInfo, { space, replicas, logger }: LogStreamOptions
     config.max_age > 0
   )
     throw new LogUnavailable(`the NATS stream ${stream} was set to drop old messages, and the log would lose events: remove its limits`);
-  if (state.messages > 0 && (state.first_seq !== 1 || state.messages !== state.last_seq))
+  // Also when nothing is left: what was there had numbers, and another log must not begin behind them.
+  if (state.messages !== state.last_seq || (state.messages > 0 && state.first_seq !== 1))
     throw new LogCorrupt(
       `the NATS stream ${stream} has lost messages: it holds ${state.messages}, from ${state.first_seq} to ${state.last_seq}`,
+    );
+  if (!config.allow_direct)
+    throw new LogUnavailable(
+      `the NATS stream ${stream} does not let its messages be read one by one: allow it with "nats stream edit ${stream} --allow-direct"`,
     );
   // Never changed from here: nodes with different settings would take turns, and copying a large log to new servers is for the operator to time.
   if (config.num_replicas < replicas)

@@ -12,6 +12,7 @@ import { systemRandom } from '../../src/random.ts';
 import { startNatsCluster } from '../support/nats-cluster.ts';
 import { startNatsServer } from '../support/nats-server.ts';
 import type { NatsServer, NatsServerOptions } from '../support/nats-server.ts';
+import { eventually } from '../support/wait-for.ts';
 
 const ports = { name: 'test', clock: systemClock, random: systemRandom, logger: silentLogger };
 
@@ -34,6 +35,13 @@ async function refusalOf(opening: Promise<EventLog>): Promise<string> {
   );
   expect(error).toMatchObject({ code: 'LOG_UNAVAILABLE' });
   return (error as Error).message;
+}
+
+async function infoOf(url: string) {
+  const connection = await connect({ servers: url });
+  const info = await (await connection.jetstreamManager()).streams.info('STARLING_test');
+  await connection.close();
+  return info;
 }
 
 /** Changes the NATS stream behind our back. */
@@ -88,6 +96,23 @@ it('refuses a stream that was set to drop old messages', async () => {
   await (await open(url)).close();
   await edit(url, { max_msgs: 1_000 });
   expect(await refusalOf(open(url))).toContain('remove its limits');
+});
+
+it('refuses a stream that has lost all its messages, instead of beginning another log in it', async () => {
+  const { url } = await server();
+  await (await open(url)).close();
+  const second = 1e9;
+  await edit(url, { max_age: second / 10 });
+  await eventually(async () => (await infoOf(url)).state.messages === 0, 'all messages were dropped');
+  await edit(url, { max_age: 0 });
+  await expect(open(url)).rejects.toMatchObject({ code: 'LOG_CORRUPT', message: expect.stringContaining('has lost messages: it holds 0') });
+});
+
+it('refuses a stream whose messages cannot be read one by one', async () => {
+  const { url } = await server();
+  await (await open(url)).close();
+  await edit(url, { allow_direct: false });
+  expect(await refusalOf(open(url))).toContain('nats stream edit STARLING_test --allow-direct');
 });
 
 it('refuses a stream with fewer replicas than asked for, and takes one with more', async () => {
