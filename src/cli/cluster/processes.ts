@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import type { Readable } from 'node:stream';
 import type { Clock } from '../../clock.ts';
 import { limits } from '../../limits.ts';
 import type { Terminal } from '../terminal.ts';
@@ -46,13 +47,17 @@ export function superviseProcesses(ports: { terminal: Terminal; clock: Clock; st
       // A group of its own: Ctrl-C reaches this process alone, which then stops the others in order.
       const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
       slot.child = child;
-      for (const stream of [child.stdout, child.stderr]) showLines(stream, program, terminal);
+      // Where no file can be opened there are no streams either, and the error comes a moment later.
+      for (const stream of [child.stdout, child.stderr] as (Readable | undefined)[]) if (stream) showLines(stream, program, terminal);
       const ended = new Promise<string>((resolve) => {
         child.once('error', (error) => resolve(`cannot be run: ${error.message}`));
         child.once('close', (code, signal) => resolve(signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`));
       });
       if (child.pid !== undefined) {
-        await started.note(name, child.pid);
+        // A full disk, say, must not end all of them: this one is only not found by the next start, should we be killed.
+        await started
+          .note(name, child.pid)
+          .catch((error: Error) => terminal.print(`${terminal.bold(name)} is not noted: ${error.message}`));
         terminal.print(`${terminal.bold(name)} runs with pid ${child.pid}`);
       }
       const how = await ended;
