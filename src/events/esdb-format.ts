@@ -87,18 +87,24 @@ export function createCommitAssembler(prefix: string): CommitAssembler {
   };
 }
 
-/** The events' complete commits, in batches that are bounded. */
+/** The events' complete commits, in batches that are bounded. @throws {LogCorrupt} after what stands before the damage. */
 export function* batchesOf(events: readonly EsdbEvent[], assembler: CommitAssembler): Generator<RecordedCommit[]> {
   const commits: SizedCommit[] = [];
-  for (const event of events) {
-    const commit = assembler.add(event);
-    if (commit) commits.push(commit);
+  let damage: unknown;
+  try {
+    for (const event of events) {
+      const commit = assembler.add(event);
+      if (commit) commits.push(commit);
+    }
+  } catch (error) {
+    damage = error;
   }
   for (let at = 0; at < commits.length;) {
     const batch = takeBatch(elementsFrom(commits, at));
     at += batch.length;
     yield batch;
   }
+  if (damage) throw damage;
 }
 
 /** About the bytes that its JSON took: what bounds a batch need not be exact, and the client has parsed it away. */

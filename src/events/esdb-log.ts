@@ -104,7 +104,7 @@ function createEsdbLog(
   const appends = new Set<Promise<StreamHead>>();
   // Facts, not guesses: a stream never shrinks, and what stands at a version stands there for ever.
   const heads = new LRUCache<StreamName, StreamHead>({ max: limits.esdbStreamHeadsMax });
-  const tail = createTail(client, id, prefix);
+  const tail = createTail({ client, clock }, id, prefix);
 
   /**
    * The end as the leader knows it. A single node: linearizable, since it answers an append only when its index, from which this is read, has it. In a

@@ -1,6 +1,7 @@
-import type { EsdbClient } from './esdb-client.ts';
+import type { Clock } from '../clock.ts';
+import type { EsdbClient, EsdbEvent } from './esdb-client.ts';
 import { placeInCommit, timeOf } from './esdb-format.ts';
-import { LogUnavailable } from './event-log.ts';
+import { LogCorrupt, LogUnavailable } from './event-log.ts';
 import type { LogId } from './ids.ts';
 import { comparePositions } from './position.ts';
 import type { Position } from './position.ts';
@@ -21,7 +22,7 @@ export interface Tail {
  * The server has one end for all who write to it, so ours is searched backwards from there; the client cannot filter that search. What was found once
  * is where the next search may stop: it passes over what others wrote in between, and never over the same twice.
  */
-export function createTail(client: EsdbClient, logId: LogId, prefix: string): Tail {
+export function createTail({ client, clock }: { client: EsdbClient; clock: Clock }, logId: LogId, prefix: string): Tail {
   let known: End | undefined;
   /** All up to this position of the server is in `known`. */
   let searchedTo = -1;
@@ -29,6 +30,18 @@ export function createTail(client: EsdbClient, logId: LogId, prefix: string): Ta
   const saw = (end: End) => {
     if (known === undefined || comparePositions(end.position, known.position) > 0) known = end;
     searchedTo = Math.max(searchedTo, end.position.commit);
+  };
+
+  /** What is no event of ours, or of a later version, is an end all the same: whatever stopped there can be told how far it is behind. */
+  const endAt = (event: EsdbEvent): End => {
+    try {
+      const { index, count } = placeInCommit(event);
+      if (index !== count - 1) throw new LogUnavailable('the last commit is not complete yet');
+      return { position: { logId, commit: event.position, index }, time: timeOf(event) };
+    } catch (cause) {
+      if (!(cause instanceof LogCorrupt)) throw cause;
+      return { position: { logId, commit: event.position, index: 0 }, time: known?.time ?? clock.now() };
+    }
   };
 
   return {
@@ -43,9 +56,7 @@ export function createTail(client: EsdbClient, logId: LogId, prefix: string): Ta
             return known;
           }
           if (!event.stream.startsWith(prefix)) continue;
-          const { index, count } = placeInCommit(event);
-          if (index !== count - 1) throw new LogUnavailable('the last commit is not complete yet');
-          saw({ position: { logId, commit: event.position, index }, time: timeOf(event) });
+          saw(endAt(event));
           searchedTo = Math.max(searchedTo, newest ?? 0);
           return known;
         }

@@ -277,6 +277,19 @@ describe('a subscription to EventStoreDB', () => {
     await expect(log.append(stream, head, commitOf(1))).rejects.toThrow(WrongExpectedVersion);
   });
 
+  it('hands out what stands before the place where it stops, and the log tells that it goes on behind it', async () => {
+    const log = await open();
+    await appendMany(log, 3);
+    const strange = { id: '1', type: 'Strange', contentType: 'application/json', data: Buffer.from('{}'), metadata: Buffer.from('{}') };
+    double.store.append(`starling.${other}`, 'no-stream', [strange]);
+    const { seen, following } = follow(log);
+    await expect(following).rejects.toThrow(LogCorrupt);
+    expect(versionsOf(seen)).toEqual([0, 1, 2]);
+    const place = double.store.all.at(-1)?.position;
+    for (const each of [log, await open()])
+      expect(await each.tail()).toEqual({ position: { logId: log.id, commit: place, index: 0 }, time: expect.any(Number) });
+  });
+
   it('stops at a commit of which a part is missing', async () => {
     const log = await open();
     await log.append(stream, 'no-stream', commitOf(3));
