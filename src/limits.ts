@@ -391,6 +391,8 @@ export const limits = {
   clusterNodesMax: 16,
   /** How long the balancer waits for a gateway to take a connection before it tries the next. */
   balancerConnectTimeoutMs: 1_000,
+  /** How long the balancer keeps what a gateway said last for a client that takes none of it. */
+  balancerLingerMs: 10_000,
   /**
    * How often a cluster looks whether its NATS servers have found each other, and how long one that runs may be unheard by the one that leads: one that is left
    * out twice is started again. They speak once a second.

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
+import { Socket, connect, createServer as createTcpServer } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { startBalancer } from '../../src/cli/cluster/balancer.ts';
 import type { Balancer } from '../../src/cli/cluster/balancer.ts';
@@ -46,6 +47,35 @@ test('a target that does not listen is passed over; with none left the connectio
   const server = open.servers.pop()!;
   await new Promise((resolve) => server.close(resolve));
   await expect(ask(1)).rejects.toThrow();
+});
+
+test('a client that is slow gets the last words of a target that has closed', async () => {
+  const own = (process as unknown as { _getActiveHandles(): unknown[] })._getActiveHandles.bind(process);
+  const waitsInBalancer = () =>
+    own().some((handle) => handle instanceof Socket && handle.localPort === open.balancer!.port && handle.writableLength > 0);
+  let sent = 0;
+  // Speaks until the way to the client is full, so that what comes next has to wait in the balancer.
+  const target = createTcpServer((socket) => {
+    const speak = (): void => {
+      if (waitsInBalancer()) return void socket.end('adieu');
+      sent += 1_000;
+      socket.write(Buffer.alloc(1_000), () => setImmediate(speak));
+    };
+    socket.once('close', () => gone());
+    speak();
+  });
+  let gone = (): void => undefined;
+  const closed = new Promise<void>((resolve) => (gone = resolve));
+  await new Promise<void>((resolve) => void target.listen(0, '127.0.0.1', resolve));
+  open.balancer = await startBalancer({ host: '127.0.0.1', port: 0 }, [(target.address() as { port: number }).port]);
+  const client = connect(open.balancer.port, '127.0.0.1').pause();
+  await closed;
+  target.close();
+  const got: Buffer[] = [];
+  for await (const bytes of client) got.push(bytes as Buffer);
+  const all = Buffer.concat(got);
+  expect(all.length).toBe(sent + 'adieu'.length);
+  expect(all.subarray(-5).toString()).toBe('adieu');
 });
 
 test('a port that is taken is an error', async () => {

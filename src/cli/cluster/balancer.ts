@@ -60,7 +60,14 @@ function forward(client: Socket, [port, ...others]: readonly number[]): void {
     connected = true;
     target.setTimeout(0);
     target.setNoDelay(true);
-    target.on('close', () => client.destroy());
+    target.on('close', () => finish(client, target.readableEnded));
     client.pipe(target).pipe(client);
   });
+}
+
+/** Nothing more comes. What came last, such as why a WebSocket is closed, may still wait for a client that is slow: only one that takes nothing loses it. */
+function finish(client: Socket, whole: boolean): void {
+  if (!whole) return void client.destroy();
+  client.setTimeout(limits.balancerLingerMs, () => client.destroy());
+  client.destroySoon();
 }
