@@ -61,7 +61,7 @@ const upgrading: Answer = { outcome: 'unavailable', reason: 'upgrade-in-progress
 
 export class Actor {
   readonly userId: UserId;
-  /** Milliseconds since the epoch. */
+  /** On the monotonic clock: one on the wall that is set back would keep whoever was used before, and all behind it, for as long. */
   lastUsedAt = 0;
   readonly #ports: ActorPorts;
   readonly #mailbox = new Mailbox<Waiting>();

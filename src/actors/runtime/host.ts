@@ -115,7 +115,7 @@ export async function startActorHost(ports: ActorHostPorts): Promise<ActorHost> 
     if (!isNew) actors.delete(userId);
     else if (actors.size >= limits.activeActorsMax && !passivateOldest()) return undefined;
     actor ??= new Actor(userId, actorPorts);
-    actor.lastUsedAt = clock.now();
+    actor.lastUsedAt = clock.monotonicMs();
     actors.set(userId, actor);
     if (isNew) metrics.activeActors.set(actors.size);
     return actor;
@@ -136,7 +136,7 @@ export async function startActorHost(ports: ActorHostPorts): Promise<ActorHost> 
   async function passivateIdle(): Promise<void> {
     while (!stopped.signal.aborted) {
       await clock.sleep(limits.passivateAfterMs / 4, stopped.signal);
-      const before = clock.now() - limits.passivateAfterMs;
+      const before = clock.monotonicMs() - limits.passivateAfterMs;
       for (const actor of actors.values()) {
         if (actor.lastUsedAt > before) break;
         if (actor.passivate()) remove(actor);

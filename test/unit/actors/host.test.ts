@@ -80,6 +80,16 @@ describe('passivation', () => {
     expect(await node.tell(ann, followBob)).toMatchObject({ outcome: 'accepted' });
   });
 
+  test('goes on when the clock on the wall is set back', async () => {
+    const node = await startNode({ limits: { passivateAfterMs: 1_000 } });
+    await node.register('ann');
+    const { now } = node.clock;
+    node.clock.now = () => now() - 3_600_000;
+    await node.register('ben');
+    await node.clock.advance(2_000);
+    expect(node.host.activeActors).toBe(0);
+  });
+
   test('makes room by putting away the actor that was not used for longest', async () => {
     const node = await startNode({ limits: { activeActorsMax: 2 } });
     const recoveries = async () => (await node.metrics.recoveries.get()).values[0]?.value;
