@@ -91,7 +91,7 @@ async function openOn(
   const read = createStreamReader({ ...deliveries, ...looking, ...(metrics && { metrics }) });
   /** Heads by the number of their commit: the server fences by that alone, the rest of what an append expects is checked here. */
   const known = new LRUCache<number, StreamHead & { readonly stream: StreamName }>({ max: limits.jetStreamVersionsKnownMax });
-  const servers = watchServers(connection, { replicas, logger });
+  const servers = watchServers(connection, { log: leadership, logger });
   watchElections(connection, { stream, requests, logger });
   logger.info({ logId: id, stream, replicas }, 'event log open');
 

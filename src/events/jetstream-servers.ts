@@ -36,27 +36,39 @@ function isOlder(version: string, than: string): boolean {
   return index !== undefined && !((left[index] ?? 0) > (right[index] ?? 0));
 }
 
-/** Each server that the connection comes to may be another version: a cluster is renewed one by one. */
+/**
+ * Each server that the connection comes to may be another version: a cluster is renewed one by one. And an operator may give the log more copies, which older
+ * servers do not keep safe. `log`: how many there are now.
+ */
 export function watchServers(
-  connection: NatsConnection,
-  { replicas, logger }: { readonly replicas: number; readonly logger: Logger },
+  connection: Pick<NatsConnection, 'info' | 'status'>,
+  { log, logger }: { readonly log: { readonly replicas: number }; readonly logger: Logger },
 ): { /** @throws {LogUnavailable} with the cure. */ assertFit(): void } {
+  let looked: { readonly info: typeof connection.info; readonly replicas: number } = { info: connection.info, replicas: log.replicas };
   let unfit: Error | undefined;
-  const watch = async () => {
-    for await (const { type } of connection.status()) {
-      if (type !== Events.Reconnect) continue;
-      try {
-        unfit = undefined;
-        assertServerFits(connection.info, replicas);
-      } catch (error) {
-        unfit = error as Error;
-        logger.error({ err: error }, 'this server does not fit; the event log takes no appends from here');
-      }
+
+  /** Without a connection nothing is known of the next server, and nothing can be sent. */
+  function look(): void {
+    const { info } = connection;
+    const { replicas } = log;
+    if (info === undefined || (info === looked.info && replicas === looked.replicas)) return;
+    looked = { info, replicas };
+    unfit = undefined;
+    try {
+      assertServerFits(info, replicas);
+    } catch (error) {
+      unfit = error as Error;
+      logger.error({ err: error }, 'this server does not fit; the event log takes no appends from here');
     }
+  }
+
+  const watch = async () => {
+    for await (const { type } of connection.status()) if (type === Events.Reconnect) look();
   };
   void watch();
   return {
     assertFit() {
+      look();
       if (unfit) throw new LogUnavailable(unfit.message, { cause: unfit });
     },
   };
