@@ -351,6 +351,8 @@ export const limits = {
   controlConnectionsMax: 16,
   /** How long `status` watches to see a rate. */
   statusSampleMs: 250,
+  /** How long `status` waits for the node that it asks: longer than that takes to notice that its log or database is away. */
+  statusSilentMs: 30_000,
   /** How often a job says how far it is where no bar can move. */
   progressLineEveryMs: 5_000,
   /** Commands of an import on their way at once: its default, and the most that help; an actor holds `mailboxSizeMax`. */

@@ -9,12 +9,16 @@ export class NotRunning extends Error {
 
 /**
  * Runs a job in the node that listens on the socket; aborting cancels it there.
- * @throws {NotRunning} @throws {JobFailed} with the words of the node, or when it went away in the middle.
+ * @throws {NotRunning} @throws {JobFailed} with the words of the node, when it went away in the middle, or said nothing for too long.
  */
 export async function requestJob(
   path: string,
   request: ControlRequest,
-  options: { signal: AbortSignal; report: (progress: Progress) => void },
+  options: {
+    signal: AbortSignal;
+    report: (progress: Progress) => void;
+    /** How long it may say nothing; without it, for ever. */ silentMs?: number;
+  },
 ): Promise<unknown> {
   const socket = createConnection(path);
   await new Promise<void>((resolve, reject) => {
@@ -26,6 +30,12 @@ export async function requestJob(
   });
   const cancel = (): void => void socket.destroy();
   options.signal.addEventListener('abort', cancel, { once: true });
+  // A process that stands still has its connections taken by the system, and answers none.
+  let silent = false;
+  socket.setTimeout(options.silentMs ?? 0, () => {
+    silent = true;
+    socket.destroy();
+  });
   // What breaks the connection shows as its end below.
   socket.on('error', () => undefined);
   if (options.signal.aborted) cancel();
@@ -44,6 +54,11 @@ export async function requestJob(
     socket.destroy();
   }
   if (options.signal.aborted) throw new JobFailed('CANCELLED', 'cancelled');
+  if (silent)
+    throw new JobFailed(
+      'NO_ANSWER',
+      `the running Starling said nothing for ${options.silentMs! / 1_000} s: does it stand still, or its log or database?`,
+    );
   throw new JobFailed('CONNECTION_LOST', 'the running Starling went away before the job ended');
 }
 

@@ -1,6 +1,7 @@
 import { readConfig } from '../config.ts';
 import { controlSocketOf } from '../data-directory.ts';
 import { holderOf } from '../directory-lock.ts';
+import { limits } from '../limits.ts';
 import { createLogger } from '../logger.ts';
 import { shardCount } from '../transport/subjects.ts';
 import { serverSettings } from '../settings.ts';
@@ -35,6 +36,7 @@ export async function run(given: Arguments, context: CommandContext): Promise<nu
     report = (await requestJob(await controlSocketOf(config.dataDirectory), request, {
       signal: interrupts.signal,
       report: () => undefined,
+      silentMs: limits.statusSilentMs,
     })) as StatusReport;
   } catch (error) {
     if (!(error instanceof NotRunning)) throw error;

@@ -1,5 +1,5 @@
 import { stat, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -45,6 +45,18 @@ describe('the control socket', () => {
     expect(await requestJob(path, status, quiet)).toBe(1);
     await server.close();
     await expect(requestJob(path, status, quiet)).rejects.toThrow(NotRunning);
+  });
+
+  it('is not waited for without end when its process stands still', async () => {
+    const path = join(await tempDir(), 'control.sock');
+    // The system takes connections for whoever listens, whether that runs or not.
+    const server = createServer((socket) => void socket.resume());
+    await new Promise<void>((resolve) => void server.listen(path, resolve));
+    onTestFinished(() => void server.close());
+    await expect(requestJob(path, status, { ...quiet, silentMs: 50 })).rejects.toMatchObject({
+      code: 'NO_ANSWER',
+      message: 'the running Starling said nothing for 0.05 s: does it stand still, or its log or database?',
+    });
   });
 
   it('streams progress and then the result', async () => {
