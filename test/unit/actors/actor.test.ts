@@ -36,6 +36,19 @@ describe('a command', () => {
     expect(types(await node.commitsOf(ann))).toEqual(['UserRegistered', 'PostCreated', 'UserFollowed']);
   });
 
+  test('repeated has no second effect either where a server that is behind is asked what became of it', async () => {
+    let isBehind = false;
+    const node = await startNode({ bend: (log) => ({ ...log, commitAt: async (at) => (isBehind ? undefined : log.commitAt(at)) }) });
+    const ann = await node.register('ann');
+    const post = () => ({ type: 'CreatePost', postId: newPostId(node.clock, node.random), text: 'once' }) as const;
+    const first = await node.tell(ann, post(), { commandId: 'c1' });
+    isBehind = true;
+    expect(await node.tell(ann, post(), { commandId: 'c1' })).toEqual({ outcome: 'unavailable', reason: 'log-unavailable' });
+    isBehind = false;
+    expect(await node.tell(ann, post(), { commandId: 'c1' })).toEqual({ ...first, repeated: true });
+    expect(await node.commitsOf(ann)).toHaveLength(2);
+  });
+
   test('repeated is recognised by an actor that had to recover', async () => {
     const node = await startNode({ limits: { activeActorsMax: 1 } });
     const ann = await node.register('ann');
