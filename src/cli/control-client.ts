@@ -17,7 +17,8 @@ export async function requestJob(
   options: {
     signal: AbortSignal;
     report: (progress: Progress) => void;
-    /** How long it may say nothing; without it, for ever. */ silentMs?: number;
+    /** How long it may say nothing; without it, for ever. */
+    silentMs?: number;
   },
 ): Promise<unknown> {
   const socket = createConnection(path);
