@@ -81,6 +81,8 @@ export function createFaultyLog(options: { inner: EventLog; clock: Clock; random
   async function commitAt(position: Position): Promise<RecordedCommit | undefined> {
     await travel();
     if (happens(0.03)) throw new LogUnavailable('simulated: cannot read');
+    // Whoever is asked may not have it yet.
+    if (happens(0.05)) return alive(undefined);
     return alive(await inner.commitAt(position));
   }
 
