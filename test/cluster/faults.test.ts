@@ -47,8 +47,11 @@ beforeAll(async () => {
 }, 180_000);
 
 afterAll(async () => {
-  for (const close of closing.toReversed()) await close();
+  // All of them, whatever goes wrong with one: a cluster that is left behind would go on for ever.
+  const failures: unknown[] = [];
+  for (const close of closing.toReversed()) await close().catch((cause: unknown) => failures.push(cause));
   console.log(`STARLING_SEED=${seed}; the longest that a client waited for an answer:\n${away.join('\n')}`);
+  if (failures.length > 0) throw new AggregateError(failures, 'not everything could be stopped');
 }, 120_000);
 
 /** Does the harm, lets the load go on for a while, and notes how long clients waited. */
