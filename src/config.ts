@@ -167,20 +167,19 @@ export function readProgramSearch(environment: NodeJS.ProcessEnv = process.env):
   return { PATH: environment['PATH'], STARLING_NATS_SERVER: environment['STARLING_NATS_SERVER'] };
 }
 
-/** What a process that we start is given besides its settings: everything but the settings of this one. */
-export function readNeutralEnvironment(environment: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
-  const own = new Set<string>(Object.values(settings).map((setting) => setting.environment));
-  return Object.fromEntries(Object.entries(environment).filter(([name]) => !own.has(name)));
-}
-
-/** The environment with these settings alone, and the names of those that somebody has set besides. */
+/** The environment with these settings alone, or none, and the names of those that somebody has set besides. */
 export function narrowEnvironment(
   names: readonly SettingName[],
   environment: NodeJS.ProcessEnv = process.env,
 ): { readonly environment: NodeJS.ProcessEnv; readonly unused: readonly string[] } {
-  const others = Object.entries(settings).filter(([name]) => !names.some((each) => each === name));
-  const unused: string[] = others.map(([, setting]) => setting.environment).filter((name) => environment[name]);
-  return { environment: Object.fromEntries(Object.entries(environment).filter(([name]) => !unused.includes(name))), unused };
+  const kept = new Set<string>(names.map((name) => settings[name].environment));
+  const others = new Set<string>(
+    Object.values(settings).flatMap((setting) => (kept.has(setting.environment) ? [] : [setting.environment])),
+  );
+  return {
+    environment: Object.fromEntries(Object.entries(environment).filter(([name]) => !others.has(name))),
+    unused: [...others].filter((name) => environment[name]),
+  };
 }
 
 /** Colours and moving bars only where somebody sees them and has not asked for quiet (https://no-color.org). */

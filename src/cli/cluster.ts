@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { narrowEnvironment, readConfig, readNeutralEnvironment, readProgramSearch } from '../config.ts';
+import { narrowEnvironment, readConfig, readProgramSearch } from '../config.ts';
 import { openDataDirectory, postgresFolder } from '../data-directory.ts';
 import { limits } from '../limits.ts';
 import { createLogger } from '../logger.ts';
@@ -73,7 +73,7 @@ export async function run(given: Arguments, { terminal, clock, interrupts }: Com
     const { host, user, database } = postgres.connection;
     terminal.print(`${terminal.bold('postgresql')} runs with pid ${postgres.pid()}`);
 
-    const neutral = readNeutralEnvironment();
+    const { environment: neutral } = narrowEnvironment([]);
     const servers = await configureNatsServers(nats.path, { directory: config.dataDirectory, ports: natsPorts, env: neutral });
     for (const server of servers.programs) processes.start(server);
     void keepTogether(servers, processes, clock, interrupts.signal);

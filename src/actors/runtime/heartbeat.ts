@@ -80,7 +80,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }
 
-/** Who would be written to in a format that there is not would be sought one for without end. */
+/** For a node that understands no format there is, senders would look for one without end. */
 function isGeneration(value: unknown): value is number {
   return Number.isSafeInteger(value) && Number(value) >= 1;
 }
