@@ -75,10 +75,11 @@ export function encodeMessage(commit: UnnumberedCommit): Buffer {
 /** @throws {LogCorrupt} */
 export function decodeMessage({ sequence, subject, data }: StoredMessage): RecordedCommit {
   const number = commitOf(sequence);
-  const body = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  if (body.length <= checksumBytes) throw new LogCorrupt(`commit ${number}: is cut short`);
-  const json = body.subarray(checksumBytes);
-  if (body.readUInt32BE() !== crc32(json)) throw new LogCorrupt(`commit ${number}: the checksum does not fit the content`);
+  if (data.length <= checksumBytes) throw new LogCorrupt(`commit ${number}: is cut short`);
+  // One view and no other: the whole log is read here, and each costs as much as the checksum.
+  const json = Buffer.from(data.buffer, data.byteOffset + checksumBytes, data.byteLength - checksumBytes);
+  const checksum = ((data[0]! << 24) | (data[1]! << 16) | (data[2]! << 8) | data[3]!) >>> 0;
+  if (checksum !== crc32(json)) throw new LogCorrupt(`commit ${number}: the checksum does not fit the content`);
   const commit = decodeCommit(json, number);
   if (!subject.endsWith(`.${commit.stream}`)) throw new LogCorrupt(`commit ${number}: stands on the subject of another stream`);
   return commit;

@@ -1,9 +1,9 @@
 import type { RecordedCommit } from '../events/event-log.ts';
 import { advance, FenceLost } from './checkpoints.ts';
 import { DatabaseUnavailable } from './database.ts';
-import type { Database, Session } from './database.ts';
+import type { Database } from './database.ts';
 import { placeOfEvent } from './places.ts';
-import type { Projection, SchemaName } from './projection.ts';
+import type { Projection, SchemaName, WriteRows } from './projection.ts';
 
 /** An event could not be turned into rows; everything before it has been. */
 export class CannotApply extends Error {
@@ -18,52 +18,33 @@ export interface Held {
   place: string | null;
 }
 
-/** How commits become rows: made ready at once, written when there is a session. */
-type Prepare = (commits: readonly RecordedCommit[]) => (session: Session) => Promise<void>;
-
 /** @throws {CannotApply} @throws {FenceLost} @throws {DatabaseUnavailable} */
 export function applyCommits(database: Database, projection: Projection, held: Held, commits: readonly RecordedCommit[]): Promise<void> {
-  return apply(database, held, commits, (some) => (session) => projection.write(session, held.schema, some));
+  return applyOrHalve(database, held, commits, (some) => (session) => projection.write(session, held.schema, some));
 }
 
-/**
- * The same for a schema that is being loaded. The rows are made ready by this call, and written when `begun` has resolved: so one batch is made ready
- * while the one before is on its way.
- */
-export async function loadCommits(
-  database: Database,
-  projection: Projection,
-  held: Held,
-  commits: readonly RecordedCommit[],
-  begun: Promise<unknown>,
-): Promise<void> {
-  const prepare: Prepare = (some) => projection.prepareLoad(held.schema, some);
-  const ready = prepare(commits);
-  await begun;
-  await apply(database, held, commits, prepare, ready);
+/** Writes the rows of all commits up to `last`, in one transaction with the checkpoint. */
+export async function writeUpTo(database: Database, held: Held, last: RecordedCommit, write: WriteRows): Promise<void> {
+  const to = String(placeOfEvent(last.commit, last.events.length - 1));
+  await database.transaction({ synchronousCommit: false }, async (session) => {
+    await advance(session, { projection: held.schema, epoch: held.epoch }, held.place, to);
+    await write(session);
+  });
+  held.place = to;
 }
 
-/**
- * Applies commits in one transaction with the checkpoint. If they cannot be applied together they are applied in halves, so that everything before
- * the culprit is there and the culprit has a name.
- */
-async function apply(
+/** If commits cannot be applied together they are applied in halves, so that everything before the culprit is there and the culprit has a name. */
+export async function applyOrHalve(
   database: Database,
   held: Held,
   commits: readonly RecordedCommit[],
-  prepare: Prepare,
-  write = prepare(commits),
+  rowsOf: (commits: readonly RecordedCommit[]) => WriteRows,
 ): Promise<void> {
   const last = commits.at(-1)!;
-  const to = String(placeOfEvent(last.commit, last.events.length - 1));
   try {
-    await database.transaction({ synchronousCommit: false }, async (session) => {
-      await advance(session, { projection: held.schema, epoch: held.epoch }, held.place, to);
-      await write(session);
-    });
-    held.place = to;
+    await writeUpTo(database, held, last, rowsOf(commits));
   } catch (cause) {
-    if (cause instanceof FenceLost || cause instanceof DatabaseUnavailable || cause instanceof CannotApply) throw cause;
+    if (!isForRows(cause)) throw cause;
     if (commits.length === 1) {
       const types = [...new Set(last.events.map(({ type }) => type))].join(', ');
       throw new CannotApply(
@@ -72,7 +53,12 @@ async function apply(
       );
     }
     const half = Math.ceil(commits.length / 2);
-    await apply(database, held, commits.slice(0, half), prepare);
-    await apply(database, held, commits.slice(half), prepare);
+    await applyOrHalve(database, held, commits.slice(0, half), rowsOf);
+    await applyOrHalve(database, held, commits.slice(half), rowsOf);
   }
+}
+
+/** The rows were refused: neither the right to write them was, nor is the database away. */
+export function isForRows(cause: unknown): boolean {
+  return !(cause instanceof FenceLost || cause instanceof DatabaseUnavailable || cause instanceof CannotApply);
 }

@@ -11,18 +11,34 @@ export interface Projection {
   /** Rises with every change of tables or of their meaning: rows of another version are not compared, and not written to. */
   readonly version: number;
   readonly tables: readonly string[];
-  /** SQL of the tables, of their keys and indexes, and of tables that a replay needs besides while it loads; `schema.` stands before each name. */
+  /** SQL of the tables, of their indexes and then the keys made of them, and of tables that a replay needs besides while it loads; `schema.` stands before each name. */
   readonly tablesSql: string;
   readonly indexesSql: string;
   readonly loadingSql: string;
   /** Applies commits to a schema, in log order. Applying a commit twice changes nothing. */
   write(session: Session, schema: SchemaName, commits: readonly RecordedCommit[]): Promise<void>;
-  /**
-   * The same into a new schema without keys that nobody reads: rows are only added, each commit once, and `finishLoad` makes of them what `write` would
-   * have. What can be made ready without the database is made at once, while the rows of the batch before are still being written.
-   */
-  prepareLoad(schema: SchemaName, commits: readonly RecordedCommit[]): (session: Session) => Promise<void>;
-  finishLoad(session: Session, schema: SchemaName): Promise<void>;
+  /** The same into a new schema without keys that nobody reads: rows are only added, each commit once, and `afterLoad` makes of them what `write` would have. */
+  startLoad(schema: SchemaName): Loader;
+  readonly afterLoad: AfterLoad;
+}
+
+/** Makes rows of commits as they come: nothing of a commit has to be kept while those before it are being written. */
+export interface Loader {
+  /** In the order of the log. */
+  add(commit: RecordedCommit): void;
+  /** For what was added since it was called last, at least one commit. */
+  take(): WriteRows;
+}
+
+export type WriteRows = (session: Session) => Promise<void>;
+
+/** Statements, in SQL as in the files. */
+export interface AfterLoad {
+  /** Take out what was undone later. */
+  readonly undo: readonly string[];
+  /** Then fill the tables `summed` with sums over the others, whose indexes are built meanwhile. */
+  readonly sum: readonly string[];
+  readonly summed: readonly string[];
 }
 
 /** SQL files name their schema `schema.`; this puts the real one in. */

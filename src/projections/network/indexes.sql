@@ -1,8 +1,11 @@
-alter table schema.users add primary key (id);
-alter table schema.follows add primary key (follower, followee);
-alter table schema.posts add primary key (id);
+create unique index users_pkey on schema.users (id);
 create unique index users_by_handle on schema.users (handle);
+create unique index follows_pkey on schema.follows (follower, followee);
 create index followers_by_place on schema.follows (followee, place);
 create index following_by_place on schema.follows (follower, place);
 create unique index posts_by_place on schema.posts (place);
 create index posts_by_author on schema.posts (author_id, place);
+create unique index posts_pkey on schema.posts (id);
+alter table schema.users add primary key using index users_pkey;
+alter table schema.follows add primary key using index follows_pkey;
+alter table schema.posts add primary key using index posts_pkey;

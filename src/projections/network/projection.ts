@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Projection } from '../projection.ts';
 import { foldNetwork } from './fold.ts';
-import { finishLoadingNetwork, prepareLoadingNetwork } from './load.ts';
+import { afterLoadingNetwork, loadNetwork } from './load.ts';
 import { createPosts } from './writes/create-posts.ts';
 import { deletePosts } from './writes/delete-posts.ts';
 import { follow } from './writes/follow.ts';
@@ -24,6 +24,6 @@ export const networkProjection: Projection = {
     if (changes.created.length > 0) await session.query(createPosts(schema, changes.created));
     if (changes.deleted.length > 0) await session.query(deletePosts(schema, changes.deleted));
   },
-  prepareLoad: prepareLoadingNetwork,
-  finishLoad: finishLoadingNetwork,
+  startLoad: loadNetwork,
+  afterLoad: afterLoadingNetwork,
 };

@@ -1,8 +1,8 @@
 import type { Clock } from '../../clock.ts';
-import type { EventLog, RecordedCommit } from '../../events/event-log.ts';
+import type { EventLog } from '../../events/event-log.ts';
 import { endReaching } from '../../events/proven-tail.ts';
 import type { Logger } from '../../logger.ts';
-import { applyCommits, loadCommits } from '../apply.ts';
+import { applyCommits } from '../apply.ts';
 import type { Held } from '../apply.ts';
 import { advance, findCheckpoint, replayLock } from '../checkpoints.ts';
 import { DatabaseUnavailable } from '../database.ts';
@@ -14,10 +14,10 @@ import type { ProjectionName } from '../read-model.ts';
 import { forEachCommit } from './catch-up.ts';
 import { compareDigests, digestTable } from './digest.ts';
 import type { TableComparison } from './digest.ts';
+import { load } from './load.ts';
 import { createProgress } from './progress.ts';
 import type { ReplayProgress } from './progress.ts';
 import { beginShadow, dropShadow, finishShadow } from './shadow.ts';
-import type { Shadow } from './shadow.ts';
 import { swapIn } from './swap.ts';
 
 // A replay builds projections anew in shadow schemas while the live ones serve: begin, load to exactly where the live rows were read, compare,
@@ -80,7 +80,7 @@ async function rebuild(options: ReplayOptions, assertAlone: () => Promise<void>)
   const progress = createProgress(clock, furthest, options.onProgress);
   try {
     progress.enter('loading');
-    await load(shadows, furthest, options, signal, progress.count);
+    await load(shadows, { ...options, signal, count: progress.count });
     progress.enter('comparing');
     const compared = await Promise.all(
       shadows.map(async (shadow): Promise<Omit<ProjectionReplay, 'swapped'>> => {
@@ -115,40 +115,6 @@ async function rebuild(options: ReplayOptions, assertAlone: () => Promise<void>)
   } catch (cause) {
     for (const { projection } of shadows) await dropShadow(database, projection).catch(() => undefined);
     throw cause;
-  }
-}
-
-/** One pass over the log for all shadows, each to its own target. While PostgreSQL writes one batch, the next is read and made ready. */
-async function load(
-  shadows: readonly Shadow[],
-  furthest: number,
-  options: ReplayOptions,
-  signal: AbortSignal,
-  count: (commits: number, events: number) => void,
-) {
-  let written: Promise<unknown> = Promise.resolve();
-  const writeNext = async (commits: readonly RecordedCommit[]) => {
-    const before = written;
-    await Promise.all(
-      shadows.map(async ({ projection, held, targetCommit }) => {
-        const wanted = commits.at(-1)!.commit <= targetCommit ? commits : commits.filter(({ commit }) => commit <= targetCommit);
-        if (wanted.length > 0) await loadCommits(options.database, projection, held, wanted, before);
-      }),
-    );
-    count(
-      commits.length,
-      commits.reduce((sum, { events }) => sum + events.length, 0),
-    );
-  };
-  try {
-    await forEachCommit(options.log, null, furthest, { signal, eventsPerBatch: options.eventsPerBatch }, async (commits) => {
-      const before = written;
-      written = writeNext(commits);
-      written.catch(() => undefined);
-      await before;
-    });
-  } finally {
-    await written;
   }
 }
 

@@ -77,25 +77,26 @@ async function readLive(
 
 /** After the last load: rows as `write` would have made them, then keys and indexes, a few at a time: those who read meanwhile share the connections. */
 export async function finishShadow(database: Database, { projection, held }: Shadow): Promise<void> {
-  const unlimited = (work: (session: Session) => Promise<unknown>) =>
+  const { undo, sum, summed } = projection.afterLoad;
+  const carryOut = (statements: readonly string[]) =>
     database.transaction({ synchronousCommit: false }, async (session) => {
       await session.query({
         text: 'set local statement_timeout = 0; set local enable_seqscan = on; set local default_statistics_target = 10',
       });
-      await work(session);
+      for (const sql of statements) await session.query({ text: inSchema(sql, held.schema) });
     });
-  await unlimited((session) => projection.finishLoad(session, held.schema));
-  const indexes = inSchema(projection.indexesSql, held.schema)
-    .split(/;\s*/)
-    .filter((sql) => sql !== '');
-  // A table's key first: it locks the table, whose other indexes are then built side by side.
-  for (const kind of [/^alter table/, /^create/]) {
-    await fewAtOnce(
-      indexes.filter((sql) => kind.test(sql)),
-      (text) => unlimited((session) => session.query({ text })),
-    );
-  }
-  await fewAtOnce(projection.tables, (table) => unlimited((session) => session.query({ text: `analyze ${held.schema}.${table}` })));
+  const each = (statements: readonly string[]) => statements.map((sql) => [sql]);
+  const statements = projection.indexesSql.split(/;\s*/).filter((sql) => sql !== '');
+  const indexes = statements.filter((sql) => sql.startsWith('create'));
+  const keys = statements.filter((sql) => !indexes.includes(sql));
+  const ofSummed = indexes.filter((sql) => summed.some((table) => sql.includes(` on schema.${table} `)));
+  const ofOthers = indexes.filter((sql) => !ofSummed.includes(sql));
+  await carryOut(undo);
+  // While an index is built its table may be read, and other indexes of it may be built.
+  await fewAtOnce([sum, ...each(ofOthers)], carryOut);
+  await fewAtOnce(each(ofSummed), carryOut);
+  await carryOut(keys);
+  await fewAtOnce(each(projection.tables.map((table) => `analyze schema.${table}`)), carryOut);
 }
 
 async function fewAtOnce<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {

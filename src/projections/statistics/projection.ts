@@ -4,7 +4,7 @@ import type { Session } from '../database.ts';
 import { placeOfEvent } from '../places.ts';
 import { inSchema } from '../projection.ts';
 import type { Projection, SchemaName } from '../projection.ts';
-import { foldStatistics } from './fold.ts';
+import { createStatisticsFold } from './fold.ts';
 import type { StatisticsChanges } from './fold.ts';
 import { addSeconds, summingUp } from './writes/add-seconds.ts';
 import { countEvents } from './writes/count-events.ts';
@@ -21,18 +21,27 @@ export const statisticsProjection: Projection = {
   indexesSql: readFileSync(new URL('indexes.sql', import.meta.url), 'utf8'),
   loadingSql: readFileSync(new URL('loading.sql', import.meta.url), 'utf8'),
   write: async (session, schema, commits) => {
-    const changes = foldStatistics(commits, await currentRun(session, schema, commits[0]!.commit));
+    const fold = createStatisticsFold(await currentRun(session, schema, commits[0]!.commit));
+    for (const commit of commits) fold.add(commit);
+    const changes = fold.changes();
     await writeRuns(session, schema, changes);
     if (changes.counted.length > 0) await countEvents(session, schema, changes.counted);
   },
-  prepareLoad: (schema, commits) => async (session) => {
-    const changes = foldStatistics(commits, await currentRun(session, schema, commits[0]!.commit));
-    await writeRuns(session, schema, changes);
-    if (changes.counted.length > 0) await session.query(addSeconds(schema, changes.counted));
+  startLoad: (schema) => {
+    let fold = createStatisticsFold(undefined);
+    return {
+      add: (commit) => fold.add(commit),
+      take() {
+        const changes = fold.changes();
+        fold = createStatisticsFold(fold.run());
+        return async (session) => {
+          await writeRuns(session, schema, changes);
+          if (changes.counted.length > 0) await session.query(addSeconds(schema, changes.counted));
+        };
+      },
+    };
   },
-  finishLoad: async (session, schema) => {
-    for (const sql of summingUp) await session.query({ text: inSchema(sql, schema) });
-  },
+  afterLoad: { undo: [], sum: summingUp, summed: ['seconds', 'types'] },
 };
 
 async function writeRuns(session: Session, schema: SchemaName, changes: StatisticsChanges): Promise<void> {

@@ -200,10 +200,19 @@ test('a replay shows as rebuilding to all nodes, whichever runs it', async () =>
     projections: [
       {
         ...networkProjection,
-        finishLoad: async (session, schema) => {
-          seen.push(statusOf(database, writer.log).then(({ rebuilding }) => rebuilding));
-          await seen[0];
-          await networkProjection.finishLoad(session, schema);
+        startLoad: (schema) => {
+          const loader = networkProjection.startLoad(schema);
+          return {
+            ...loader,
+            take() {
+              const write = loader.take();
+              return async (session) => {
+                seen.push(statusOf(database, writer.log).then(({ rebuilding }) => rebuilding));
+                await seen[0];
+                await write(session);
+              };
+            },
+          };
         },
       },
     ],

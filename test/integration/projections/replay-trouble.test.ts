@@ -40,7 +40,9 @@ describe('a replay in trouble', () => {
     for (let user = 20; user < 40; user += 1) await writer.register(user);
     const database = await postgres.createDatabase();
     const log = stopping(writer.log, early);
-    const replaying = replay({ projections: bothProjections, log, database, clock: systemClock, logger: silentLogger, eventsPerBatch: 5 });
+    // So that what comes early fills batches, which are written only when they are full.
+    const eventsPerBatch = early / 3;
+    const replaying = replay({ projections: bothProjections, log, database, clock: systemClock, logger: silentLogger, eventsPerBatch });
     replaying.catch(() => undefined);
     const loaded = async () => {
       const found = await database.query<{ commit: string }>({
