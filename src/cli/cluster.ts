@@ -3,6 +3,7 @@ import { narrowEnvironment, readConfig, readProgramSearch } from '../config.ts';
 import { openDataDirectory, postgresFolder } from '../data-directory.ts';
 import { limits } from '../limits.ts';
 import { createLogger } from '../logger.ts';
+import { nodeOptions } from '../node-options.ts';
 import { startEmbeddedPostgres } from '../projections/embedded-postgres.ts';
 import type { SettingName } from '../settings.ts';
 import { createShutdownStack } from '../shutdown-stack.ts';
@@ -90,7 +91,7 @@ export async function run(given: Arguments, { terminal, clock, interrupts }: Com
     const gatewayPorts = await freePorts(counts.gateway);
     const startNode = (role: string, number: number, more: readonly string[] = []): void => {
       const name = `${role}-${number}`;
-      const args = [program, 'start', '--roles', role, '--data', directory.inside(name), ...more];
+      const args = [...nodeOptions, program, 'start', '--roles', role, '--data', directory.inside(name), ...more];
       // What a node tells a person who starts it alone is told for all of them at the end.
       const shows = (line: string): boolean => !/^ |^A first query|^Ctrl-C|^Starling starts/.test(line);
       processes.start({ name, command: process.execPath, args, env, shows });

@@ -1,5 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { nodeOptions } from '../../src/node-options.ts';
 import { startChild } from './calls.ts';
 import type { Child } from './calls.ts';
 import type { Input } from './input.ts';
@@ -60,7 +61,7 @@ export function createStand(options: {
     async startSystem(name, env = {}) {
       const directory = join(folder, name);
       await mkdir(directory, { recursive: true });
-      const child: Child<SystemCalls> = startChild(new URL('system-process.ts', import.meta.url), { onProgress: progress });
+      const child: Child<SystemCalls> = startChild(new URL('system-process.ts', import.meta.url), { nodeOptions, onProgress: progress });
       const system: System = {
         ...child,
         ...(await child.call('start', { directory, env }).catch(async (cause: unknown) => {
