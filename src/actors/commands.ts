@@ -53,8 +53,8 @@ export type Answer =
   /** Certainly not carried out; try again after `retryAfterMs`. */
   | { readonly outcome: 'overloaded'; readonly retryAfterMs: number }
   /**
-   * Certainly not carried out: `log-unavailable` (a full disk), `stopping` (the node leaves), `upgrade-in-progress` (it would be recorded in
-   * a way that some node of the cluster cannot read yet).
+   * Certainly not carried out: `log-unavailable` (a full disk), `stopping` (the node leaves), `upgrade-in-progress` (it would be sent or
+   * recorded in a way that some node of the cluster cannot read yet).
    */
   | { readonly outcome: 'unavailable'; readonly reason: 'log-unavailable' | 'stopping' | 'deadline-passed' | 'upgrade-in-progress' }
   /** May or may not have been carried out: repeat with the same command id. */

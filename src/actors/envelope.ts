@@ -15,6 +15,8 @@ const refusalFormat = 1;
 export interface CommandFormat {
   /** As many fit into one message. */
   readonly commandsMax: number;
+  /** False for what its readers would call malformed. */
+  holds(command: Command): boolean;
   write(envelopes: NonEmpty<CommandEnvelope>): unknown;
   read(body: unknown): NonEmpty<CommandEnvelope> | undefined;
   writeAnswers(answers: readonly Answer[]): unknown;
@@ -23,10 +25,11 @@ export interface CommandFormat {
 
 const oneByOne: CommandFormat = {
   commandsMax: 1,
+  holds: hasKnownParent,
   write: ([envelope]) => envelope,
   read(body) {
     const envelope = parseCommandEnvelope(body);
-    return envelope && [envelope];
+    return envelope && hasKnownParent(envelope.command) ? [envelope] : undefined;
   },
   writeAnswers: ([answer]) => answer,
   readAnswers(body) {
@@ -35,8 +38,10 @@ const oneByOne: CommandFormat = {
   },
 };
 
-const together: CommandFormat = {
+/** Several, and replies to parents that are gone. */
+const withGoneParents: CommandFormat = {
   commandsMax: limits.commandsTogetherMax,
+  holds: () => true,
   write: (envelopes) => ({
     userId: envelopes[0].userId,
     deadline: envelopes[0].deadline,
@@ -52,12 +57,22 @@ const together: CommandFormat = {
   readAnswers: (body) => (Array.isArray(body) ? allOf(body, parseAnswer) : undefined),
 };
 
+/** Several. */
+const together: CommandFormat = {
+  ...withGoneParents,
+  holds: hasKnownParent,
+  read(body) {
+    const envelopes = withGoneParents.read(body);
+    return envelopes?.every(({ command }) => hasKnownParent(command)) ? envelopes : undefined;
+  },
+};
+
 /**
  * Every format of a command that this version reads; the number of a format is the generation of messages that came with it. A sender
  * uses the newest one that all nodes understand.
  */
 export type CommandFormats = { readonly [format: number]: CommandFormat };
-export const commandFormats: CommandFormats = { 1: oneByOne, 2: together };
+export const commandFormats: CommandFormats = { 1: oneByOne, 2: together, 3: withGoneParents };
 
 export function newestFormat(formats: CommandFormats): number {
   return Math.max(...Object.keys(formats).map(Number));
@@ -166,6 +181,10 @@ function parseReference(body: unknown) {
   const postId = parsed(body['postId'], parsePostId);
   const authorId = parsed(body['authorId'], parseUserId);
   return postId && authorId && { postId, authorId };
+}
+
+function hasKnownParent(command: Command): boolean {
+  return command.type !== 'CreatePost' || command.inReplyTo === undefined || command.inReplyTo.authorId !== undefined;
 }
 
 /** A post that is gone has no author. */

@@ -34,14 +34,16 @@ const today: Version = { generations: eventGenerations, formats: commandFormats 
 /** The version after this one: it ends follows with an event that is new, and writes commands in another way. */
 function nextVersion(): Version & { written: number[] } {
   const written: number[] = [];
+  const newest = newestFormat(commandFormats);
   const spied = (format: number): CommandFormats[number] => ({
-    ...commandFormats[Math.min(format, 2)]!,
+    ...commandFormats[Math.min(format, newest)]!,
     write(envelopes) {
       written.push(format);
-      return commandFormats[Math.min(format, 2)]!.write(envelopes);
+      return commandFormats[Math.min(format, newest)]!.write(envelopes);
     },
   });
-  return { generations: { ...eventGenerations, UserUnfollowed: 2 }, formats: { 1: spied(1), 2: spied(2), 3: spied(3) }, written };
+  const formats = Object.fromEntries([...Object.keys(commandFormats).map(Number), newest + 1].map((format) => [format, spied(format)]));
+  return { generations: { ...eventGenerations, UserUnfollowed: 2 }, formats, written };
 }
 
 async function startCluster() {
@@ -151,14 +153,14 @@ test('a new event is written only when every node can read it, and a new format 
   });
   expect((await commands.send(userOf(name), unfollow)).answer).toEqual({ outcome: 'unavailable', reason: 'upgrade-in-progress' });
   expect(await log.head(userStreamOf(userOf(name)))).toMatchObject({ version: 1 });
-  expect(new Set(next.written)).toEqual(new Set([2]));
+  expect(new Set(next.written)).toEqual(new Set([newestFormat(commandFormats)]));
 
   await old.stop();
   await eventually(() => seen(young).length === 1, 'the old one is gone');
   await eventually(() => young.membership.understood().events === 2, 'all nodes understand the new event', limits.memberSilentMs * 10);
   expect((await commands.send(userOf(name), unfollow)).answer).toMatchObject({ outcome: 'accepted' });
   expect(await log.head(userStreamOf(userOf(name)))).toMatchObject({ version: 2 });
-  expect(next.written.at(-1)).toBe(3);
+  expect(next.written.at(-1)).toBe(newestFormat(next.formats));
 });
 
 test('what a node does not understand is refused and counted, and the node goes on', async () => {
@@ -176,7 +178,9 @@ test('what a node does not understand is refused and counted, and the node goes 
   };
   const subject = commandSubject('s', 'a', shardOf(userOf(name)));
   const ask = (message: Parameters<typeof node.transport.request>[1]) => node.transport.request(subject, message, { timeoutMs: 5_000 });
-  expect(await ask(commandMessage([envelope], 3, stranger.formats))).toMatchObject({ body: { refusal: 'newer-format' } });
+  expect(await ask(commandMessage([envelope], newestFormat(stranger.formats), stranger.formats))).toMatchObject({
+    body: { refusal: 'newer-format' },
+  });
   expect(await ask({ type: 'Wish', format: 1, body: envelope })).toMatchObject({ body: { refusal: 'unknown-type' } });
   for (const message of [
     { type: 'Heartbeat', format: 2, body: {} },

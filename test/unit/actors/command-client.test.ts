@@ -12,7 +12,7 @@ import { MessageTooLarge, NoResponders, RequestTimeout, TransportClosed } from '
 import type { Message, Transport } from '../../../src/transport/transport.ts';
 import { createSimulatedClock } from '../../simulation/simulated-clock.ts';
 import { fixedMembership } from '../../support/fixed-membership.ts';
-import { ann, bob } from './given.ts';
+import { ann, bob, post1, post2 } from './given.ts';
 
 const followBob = { type: 'FollowUser', followeeId: bob } as const;
 const logId = 'x';
@@ -131,6 +131,21 @@ describe('several commands of one user', () => {
     const { result } = await sendAll('ab', () => [accepted]);
     expect(result).toBeInstanceOf(CommandRefused);
   });
+});
+
+test('a command that some node cannot read yet is not sent, and may be repeated', async () => {
+  const clock = createSimulatedClock();
+  const { 1: oneByOne, 2: together } = commandFormats;
+  let asked = 0;
+  const request: Transport['request'] = () => Promise.reject(new Error(`asked ${(asked += 1)} times`));
+  const ports = { space: 's', membership: fixedMembership(clock), clock, random: seededRandom(1), logger: silentLogger };
+  const client = createCommandClient({ ...ports, formats: { 1: oneByOne!, 2: together! }, transport: { request } as Transport });
+  let answer: Answer | undefined;
+  const reply = { type: 'CreatePost', postId: post1, text: 'late', inReplyTo: { postId: post2 } } as const;
+  void client.send(ann, reply).then((result) => (answer = result.answer));
+  await clock.runUntil(() => answer !== undefined, 60_000);
+  expect(answer).toEqual({ outcome: 'unavailable', reason: 'upgrade-in-progress' });
+  expect(asked).toBe(0);
 });
 
 test('an id that the client chose goes along, and is marked as such', async () => {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   answerMessage,
+  commandFormats,
   commandMessage,
   isStorable,
   parseCommandEnvelope,
@@ -21,7 +22,6 @@ const commands: Command[] = [
   { type: 'UnfollowUser', followeeId: bob },
   { type: 'CreatePost', postId: post1, text: 'naïve 👍' },
   { type: 'CreatePost', postId: post1, text: '', inReplyTo },
-  { type: 'CreatePost', postId: post1, text: 'late', inReplyTo: { postId: post2 } },
   { type: 'DeletePost', postId: post1, authorId: ann },
 ];
 const envelope = (command: Command) => ({
@@ -34,13 +34,22 @@ const envelope = (command: Command) => ({
 /** As over a wire. */
 const sent = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
 
+const replyToGone: Command = { type: 'CreatePost', postId: post1, text: 'late', inReplyTo: { postId: post2 } };
+
 test.each(commands)('a $type arrives as it was sent', (command) => {
   expect(readCommandMessage(sent(commandMessage([envelope(command)], 1)))).toEqual([envelope(command)]);
 });
 
-test('in format 2 several of one user arrive together, in their order', () => {
+test('a reply to a parent that is gone travels in format 3, and is malformed in those before', () => {
+  const messages = [1, 2, 3].map((format) => sent(commandMessage([envelope(replyToGone)], format)));
+  expect(messages.map((message) => readCommandMessage(message))).toEqual(['malformed', 'malformed', [envelope(replyToGone)]]);
+  expect([1, 2, 3].map((format) => commandFormats[format]!.holds(replyToGone))).toEqual([false, false, true]);
+  expect(commands.every((command) => [1, 2, 3].every((format) => commandFormats[format]!.holds(command)))).toBe(true);
+});
+
+test.each([2, 3])('in format %d several of one user arrive together, in their order', (format) => {
   const [first, ...others] = commands.map((command, n) => ({ ...envelope(command), commandId: `c${n}` as CommandId }));
-  const message = sent(commandMessage([first!, ...others], 2));
+  const message = sent(commandMessage([first!, ...others], format));
   expect(readCommandMessage(message)).toEqual([first, ...others]);
   const body = message.body as { commands: unknown[] };
   for (const spoilt of [[], 'x', [...body.commands, { command: null }], Array(limits.commandsTogetherMax + 1).fill(body.commands[1])]) {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Command } from '../../../src/actors/commands.ts';
-import { commandMessage } from '../../../src/actors/envelope.ts';
+import { commandFormats, newestFormat, commandMessage } from '../../../src/actors/envelope.ts';
 import type { EventLog } from '../../../src/events/event-log.ts';
 import type { CommandId } from '../../../src/events/ids.ts';
 import { newPostId, parseHandle } from '../../../src/events/ids.ts';
@@ -167,7 +167,11 @@ describe('messages that a node does not understand are refused, counted and logg
 
   test.each([
     ['of another type', 'unknown-type', (m: Awaited<ReturnType<typeof good>>) => ({ ...m.message, type: 'Wish' })],
-    ['of a newer format', 'newer-format', (m: Awaited<ReturnType<typeof good>>) => ({ ...m.message, format: 3 })],
+    [
+      'of a newer format',
+      'newer-format',
+      (m: Awaited<ReturnType<typeof good>>) => ({ ...m.message, format: newestFormat(commandFormats) + 1 }),
+    ],
     ['without a body', 'malformed', (m: Awaited<ReturnType<typeof good>>) => ({ ...m.message, body: null })],
     [
       'with an unknown command',
