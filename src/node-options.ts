@@ -1,5 +1,6 @@
 /**
- * What every process of Starling gives to Node: a young generation of 64 MB at most instead of 16 for each half, so that what a replay, an import or a burst of
- * requests makes dies before it has been copied twice. It grows only under load. `bin/starling.js` and `package.json` say the same.
+ * For nodes whose read models take in whole floods: a young generation with halves of up to 64 MB instead of 16, so that what a replay makes dies before it has been
+ * copied twice. It grows only under load. Not for nodes that have actors alone: those make little at a time, and two of them on one machine would only take
+ * the processor's cache from each other. `npm start` in `package.json` says the same; the containers of the compose file are too small for it.
  */
 export const nodeOptions: readonly string[] = ['--max-semi-space-size=64'];

@@ -91,7 +91,8 @@ export async function run(given: Arguments, { terminal, clock, interrupts }: Com
     const gatewayPorts = await freePorts(counts.gateway);
     const startNode = (role: string, number: number, more: readonly string[] = []): void => {
       const name = `${role}-${number}`;
-      const args = [...nodeOptions, program, 'start', '--roles', role, '--data', directory.inside(name), ...more];
+      const options = role === 'projections' ? nodeOptions : [];
+      const args = [...options, program, 'start', '--roles', role, '--data', directory.inside(name), ...more];
       // What a node tells a person who starts it alone is told for all of them at the end.
       const shows = (line: string): boolean => !/^ |^A first query|^Ctrl-C|^Starling starts/.test(line);
       processes.start({ name, command: process.execPath, args, env, shows });

@@ -3,7 +3,6 @@ import type { ChildProcess } from 'node:child_process';
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { nodeOptions } from '../../src/node-options.ts';
 import { endWithRunner } from './end-with-runner.ts';
 import { eventually } from './wait-for.ts';
 
@@ -93,7 +92,7 @@ export async function runStarling(
 
 /** Starts a command and leaves the rest to the caller. */
 export function launchStarling(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  const child: ChildProcess = spawn(process.execPath, [...nodeOptions, program, ...args], {
+  const child: ChildProcess = spawn(process.execPath, [program, ...args], {
     env: { ...neutralEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
