@@ -5,7 +5,7 @@ import { limits } from '../limits.ts';
 import { commandSubject, shardCount } from '../transport/subjects.ts';
 import { NoResponders, RequestTimeout } from '../transport/transport.ts';
 import type { Message, Transport } from '../transport/transport.ts';
-import type { Command, CommandEnvelope } from './commands.ts';
+import type { CommandEnvelope } from './commands.ts';
 import { commandFormats, commandMessage, newestFormat } from './envelope.ts';
 import type { CommandFormats } from './envelope.ts';
 import type { Membership } from './runtime/members.ts';
@@ -14,8 +14,8 @@ import type { Membership } from './runtime/members.ts';
 export interface Routes {
   /** How many wishes of one user every node can read in one message now. */
   togetherMax(): number;
-  /** Is there a message that holds the command and that every node understands now? */
-  holds(command: Command): boolean;
+  /** Can every node read these in a message now? */
+  holds(wishes: NonEmpty<Wish>): boolean;
   /**
    * Sends wishes of one user, at most `togetherMax()`, to the owner of the shard, with a deadline in its clocks. @throws what a request throws:
    * NoResponders also when no owner is known or it did not answer its door a moment ago, RequestTimeout as soon as it is held dead, or says that it
@@ -88,7 +88,10 @@ export function createRoutes(ports: {
 
   return {
     togetherMax: () => formats[formatNow()]!.commandsMax,
-    holds: (command) => formats[formatNow()]!.holds(command),
+    holds(wishes) {
+      const format = formats[formatNow()]!;
+      return wishes.every(({ command }) => format.holds(command));
+    },
     ask(shard, [first, ...others], timeoutMs) {
       const owner = membership.ownerOf(shard);
       if (owner === undefined) return Promise.reject(new NoResponders('no actor node is known'));

@@ -48,8 +48,7 @@ export function createCommandClient(ports: {
   /** One for each wish, in their order. */
   async function ask(shard: number, wishes: NonEmpty<Wish>, timeoutMs: number): Promise<readonly Outcome[]> {
     const all = (outcome: Outcome) => wishes.map(() => outcome);
-    if (!wishes.every(({ command }) => routes.holds(command)))
-      return all({ answer: { outcome: 'unavailable', reason: 'upgrade-in-progress' } });
+    if (!routes.holds(wishes)) return all({ answer: { outcome: 'unavailable', reason: 'upgrade-in-progress' } });
     try {
       const answers = readAnswerMessage(await routes.ask(shard, wishes, timeoutMs), ports.formats);
       if (answers === 'placed-elsewhere') return all('not-handled');

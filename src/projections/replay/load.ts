@@ -18,13 +18,12 @@ export interface LoadOptions {
 }
 
 /**
- * One pass over the log for all shadows, each to its own target. Commits become rows as they come, so that their objects die young: at any time one batch of
+ * One pass over the log for all shadows, each to its own target, up to `furthest`, the last of these. Commits become rows as they come, so that their objects die young: at any time one batch of
  * rows is being written, one waits, and one grows.
  * @throws {CannotApply} @throws {LogCorrupt} @throws {DatabaseUnavailable}
  */
-export async function load(shadows: readonly Shadow[], options: LoadOptions): Promise<void> {
+export async function load(shadows: readonly Shadow[], furthest: number, options: LoadOptions): Promise<void> {
   const { log, signal, count, eventsPerBatch = limits.eventsPerReplayBatchMax } = options;
-  const furthest = Math.max(0, ...shadows.map(({ targetCommit }) => targetCommit));
   if (furthest === 0) return;
   const loads = shadows.map((shadow) => createLoad(shadow, options));
   const check = createPredecessorCheck(0);

@@ -80,7 +80,7 @@ async function rebuild(options: ReplayOptions, assertAlone: () => Promise<void>)
   const progress = createProgress(clock, furthest, options.onProgress);
   try {
     progress.enter('loading');
-    await load(shadows, { ...options, signal, count: progress.count });
+    await load(shadows, furthest, { ...options, signal, count: progress.count });
     progress.enter('comparing');
     const compared = await Promise.all(
       shadows.map(async (shadow): Promise<Omit<ProjectionReplay, 'swapped'>> => {

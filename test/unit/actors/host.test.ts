@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Command } from '../../../src/actors/commands.ts';
-import { commandFormats, newestFormat, commandMessage } from '../../../src/actors/envelope.ts';
+import { commandFormats, commandMessage, newestFormat } from '../../../src/actors/envelope.ts';
 import type { EventLog } from '../../../src/events/event-log.ts';
 import type { CommandId } from '../../../src/events/ids.ts';
 import { newPostId, parseHandle } from '../../../src/events/ids.ts';
