@@ -28,6 +28,16 @@ describe('depth', () => {
   });
 });
 
+test('fragments that go round in large circles are refused for that, and do not exhaust the stack', () => {
+  const count = 60;
+  const next = (from: number, by: number) => `...f${(from + by) % count}`;
+  const fragments = Array.from({ length: count }, (_, at) => `fragment f${at} on __Type { ofType { ${next(at, 1)} ${next(at, 2)} } }`);
+  const source = `{ __type(name: "User") { ...f0 } } ${fragments.join(' ')}`;
+  expect(codesOf(prepareDocument(schema, source))[0]).toMatch(/Cannot spread fragment "f0" within itself/);
+  // What Mercurius is given, which validates by itself.
+  expect(codesOf(parseDocument(schema, source))[0]).toMatch(/Cannot spread fragment "f0" within itself/);
+});
+
 describe('complexity', () => {
   const connection = limits.connectionComplexity;
 
