@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Kind, execute, getOperationAST, getVariableValues } from 'graphql';
 import type { DocumentNode, ExecutionResult, GraphQLError, GraphQLFormattedError, GraphQLSchema, OperationDefinitionNode } from 'graphql';
@@ -13,6 +12,7 @@ import { badUserInput, createErrorMask, hasCode } from './errors.ts';
 import { parseRequest } from './graphql-request.ts';
 import type { GraphqlRequest } from './graphql-request.ts';
 import { statusOf } from './http-status.ts';
+import { acceptOnlyJson } from './json-body.ts';
 import { checkComplexity, tooComplex } from './query-limits.ts';
 import type { SignedIn } from './sessions.ts';
 
@@ -170,16 +170,6 @@ function sendAnswer(reply: FastifyReply, status: number, answer: Answer | readon
     .header('content-type', 'application/json; charset=utf-8')
     .header('cache-control', 'no-store')
     .send(JSON.stringify(answer));
-}
-
-function acceptOnlyJson(app: FastifyInstance): void {
-  const parseJson = app.getDefaultJsonParser('error', 'error');
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
-    // Bytes that are no text would turn into question marks without a word.
-    if (!isUtf8(body as Buffer)) return done(badUserInput('The body is not UTF-8.'));
-    void parseJson(request, body.toString(), done);
-  });
 }
 
 /** Mercurius wraps the errors of documents and variables into one. */

@@ -1,8 +1,11 @@
 import { connect } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createGateway } from '../../../src/gateway/gateway.ts';
 import { createSchema } from '../../../src/gateway/schema.ts';
 import { limits } from '../../../src/limits.ts';
+import { eventually } from '../../support/wait-for.ts';
 import { startSystem } from './system.ts';
 import type { System } from './system.ts';
 
@@ -403,6 +406,46 @@ test('who sends a request slowly is not waited for', async () => {
   expect(timeouts).toEqual({ headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 72_000, bounded: true });
   await gateway.close();
 });
+
+test('a body in chunks of one byte each takes little memory, and is read', async () => {
+  let received = () => 0;
+  const gateway = await createGateway(system.services, {
+    schema: createSchema(),
+    ready: async () => ({ ready: true, details: {} }),
+    attach(server) {
+      server.on('connection', (socket) => (received = () => socket.bytesRead));
+      return { close: async () => undefined };
+    },
+  });
+  const { port } = await gateway.listen({ host: '127.0.0.1', port: 0 });
+  const body = json({ query: `{ viewer { id } }`, padding: 'x'.repeat(100_000) });
+  const chunks = [...body].map((byte) => `1\r\n${byte}\r\n`).join('');
+  const head =
+    'POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n';
+  const client = connect(port, '127.0.0.1');
+  const before = heapUsed();
+  client.write(head + chunks);
+  await eventually(() => received() === head.length + chunks.length, 'the gateway has read the chunks');
+  const taken = heapUsed() - before;
+  const answer = readAll(client);
+  client.write('0\r\n\r\n');
+  expect(await answer).toMatch(/^HTTP\/1.1 200 OK[^]*\{"data":\{"viewer":null\}\}/);
+  // Kept as they come, they take some 20 MB of the heap alone.
+  expect(taken).toBeLessThan(8_000_000);
+  await gateway.close();
+});
+
+function heapUsed(): number {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+  return process.memoryUsage().heapUsed;
+}
+
+async function readAll(stream: AsyncIterable<Buffer>): Promise<string> {
+  let text = '';
+  for await (const part of stream) text += part.toString();
+  return text;
+}
 
 test('a gateway that closes lets running requests finish', async () => {
   let release: () => void = () => undefined;
