@@ -332,6 +332,8 @@ export const limits = {
   /** Subscriptions of one WebSocket, and connections of one gateway. */
   subscriptionsPerSocketMax: 50,
   socketsMax: 20_000,
+  /** Fragments of one message of a WebSocket, and pieces in which one of them comes: each takes some 250 bytes until the message is whole, however short it is. */
+  messagePartsMax: 1_024,
   /** Bytes of a message that subscribes: it stays in memory for as long as the subscription, and fifty of them for each WebSocket. */
   subscribeBytesMax: 16 * 1024,
   /** A WebSocket that has not introduced itself, or does not answer a ping, within this time is closed. */

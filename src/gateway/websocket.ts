@@ -44,6 +44,8 @@ export function attachWebSocket(server: Server, options: WebSocketOptions): { cl
     // Compression would cost each client 300 KB, and each message more than all else that is done for it.
     perMessageDeflate: false,
     maxPayload: limits.bodyBytesMax,
+    maxFragments: limits.messagePartsMax,
+    maxBufferedChunks: limits.messagePartsMax,
     // One message a turn: a client that completes an operation and takes its id again at once would meet the end of the old one.
     allowSynchronousEvents: false,
     // Whatever is offered is accepted, so that the client can be told with 4406 what is wrong.

@@ -107,6 +107,23 @@ test('too large a message closes with 1009', async () => {
   expect((await closedAfter(JSON.stringify({ ...init, x: 'x'.repeat(limits.bodyBytesMax) })))[0]).toBe(1009);
 });
 
+test('a message in more parts than are worth it closes with 1008', async () => {
+  const socket = gateway.socket();
+  await once(socket, 'open');
+  const closed = closing(socket);
+  for (let part = 0; part <= limits.messagePartsMax; part += 1) socket.send('x', { fin: false });
+  expect((await closed)[0]).toBe(1008);
+});
+
+test('a message in some parts is read', async () => {
+  const socket = gateway.socket();
+  await once(socket, 'open');
+  const [...parts] = JSON.stringify(init);
+  for (const [at, part] of parts.entries()) socket.send(part, { fin: at === parts.length - 1 });
+  const [answer] = (await once(socket, 'message')) as [Buffer];
+  expect(JSON.parse(answer.toString())).toEqual({ type: 'connection_ack' });
+});
+
 test('another path is not found', async () => {
   const { WebSocket } = await import('ws');
   const socket = new WebSocket(gateway.url.replace('/graphql', '/other'), 'graphql-transport-ws');
