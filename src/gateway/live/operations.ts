@@ -1,5 +1,6 @@
 import { GraphQLError, createSourceEventStream, execute, getOperationAST } from 'graphql';
 import type {
+  DocumentNode,
   ExecutionArgs,
   ExecutionResult,
   FormattedExecutionResult,
@@ -56,10 +57,7 @@ export function createOperations(options: { schema: GraphQLSchema; services: Gat
       const { operationName, variables } = request;
       const definition = getOperationAST(document, operationName);
       if (!definition) throw badUserInput('The document has no such operation, or several and "operationName" names none.');
-      if (definition.operation === 'subscription' && connection.messageBytes > limits.subscribeBytesMax)
-        throw tooComplex(
-          `A message that subscribes has at most ${limits.subscribeBytesMax} bytes; this one has ${connection.messageBytes}.`,
-        );
+      if (definition.operation === 'subscription') checkKept(connection.messageBytes, document);
       checkComplexity(measures, operationName, variables);
       const contextValue = createContext(services, connection.session, connection.address);
       const client = { connection, id, source: request.query, replaced: false };
@@ -132,6 +130,15 @@ export function createOperations(options: { schema: GraphQLSchema; services: Gat
       return errors ? { ...(data === undefined ? {} : { data }), errors: errors.map((error) => maskError(error)) } : { data: data ?? null };
     },
   };
+}
+
+/** Of what a subscription keeps for as long as it lives. @throws QUERY_TOO_COMPLEX */
+function checkKept(messageBytes: number, { tokenCount = 0 }: DocumentNode): void {
+  const { subscribeBytesMax, subscribeTokensMax } = limits;
+  if (messageBytes > subscribeBytesMax)
+    throw tooComplex(`A message that subscribes has at most ${subscribeBytesMax} bytes; this one has ${messageBytes}.`);
+  if (tokenCount > subscribeTokensMax)
+    throw tooComplex(`A document that subscribes has at most ${subscribeTokensMax} tokens; this one has ${tokenCount}.`);
 }
 
 async function openStream(args: OperationArgs): Promise<LiveStream<Pushed>> {

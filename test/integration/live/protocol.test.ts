@@ -289,6 +289,21 @@ test('a message that subscribes is small, since it is kept; one that asks may be
   expect(asked).toMatchObject({ id: '1', type: 'next' });
 });
 
+test('a document that subscribes has few tokens, since it is kept; one that asks may have many', async () => {
+  const nested = (times: number, inner: string) => `${'... { '.repeat(times)}${inner}${' }'.repeat(times)}`;
+  const fitting = Math.floor(limits.subscribeTokensMax / 3) - 3;
+  expect(await answerTo(subscribe('1', `subscription { homeTimeline { ${nested(fitting + 3, 'cursor')} } }`))).toEqual(
+    failure('QUERY_TOO_COMPLEX', expect.stringMatching(/^A document that subscribes has at most 250 tokens; this one has 25\d\.$/)),
+  );
+  const { answers } = await talk(
+    [init, subscribe('1', `subscription { homeTimeline { ${nested(fitting, 'cursor')} } }`), { type: 'ping' }],
+    2,
+  );
+  expect(answers).toEqual([expect.objectContaining({ type: 'connection_ack' }), { type: 'pong' }]);
+  const asked = await answerTo(subscribe('1', `{ user(handle: "u2") { ${nested(fitting + 3, 'handle')} } }`));
+  expect(asked).toMatchObject({ id: '1', type: 'next' });
+});
+
 test.each([
   'subscription { homeTimeline @skip(if: true) { cursor } }',
   'subscription { homeTimeline @include(if: true) { cursor } }',
