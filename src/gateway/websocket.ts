@@ -95,12 +95,15 @@ export function attachWebSocket(server: Server, options: WebSocketOptions): { cl
   ): Promise<void> {
     // Whoever was shown the door is not listened to while on the way out.
     if (!connection.isOpen) return;
-    if (isBinary) return connection.socket.close(CloseCode.BadRequest, 'Invalid message received');
+    const refuseMessage = () => connection.socket.close(CloseCode.BadRequest, 'Invalid message received');
+    if (isBinary) return refuseMessage();
     try {
       // Of the three forms that ws knows, its default is a buffer.
       connection.messageBytes = (data as Buffer).length;
       await handle((data as Buffer).toString());
     } catch (error) {
+      // The library throws over messages that only a server sends, as if we had sent them to ourselves.
+      if (/^Unexpected message of type \w+ received$/.test((error as Error).message)) return refuseMessage();
       report(error);
       connection.socket.close(CloseCode.InternalServerError, 'Internal server error');
     }

@@ -103,6 +103,14 @@ test('introducing oneself twice closes with 4429', async () => {
   expect(await closedAfter(init, init)).toEqual([4429, 'Too many initialisation requests']);
 });
 
+test.each([
+  [{ type: 'connection_ack' }],
+  [{ id: '1', type: 'next', payload: { data: null } }],
+  [{ id: '1', type: 'error', payload: [{ message: 'x' }] }],
+])('what only a server says closes with 4400: %j', async (message) => {
+  expect(await closedAfter(init, message)).toEqual([4400, 'Invalid message received']);
+});
+
 test('too large a message closes with 1009', async () => {
   expect((await closedAfter(JSON.stringify({ ...init, x: 'x'.repeat(limits.bodyBytesMax) })))[0]).toBe(1009);
 });
