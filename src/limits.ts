@@ -283,6 +283,8 @@ export const limits = {
   requestTimeoutMs: 30_000,
   connectionsCheckMs: 2_000,
   keepAliveTimeoutMs: 72_000,
+  /** How long nothing may move on an HTTP connection: whoever does not read an answer would keep it in memory for ever. Longer than a request should ever take. */
+  connectionSilentMs: 120_000,
   /** How long a session lasts. */
   sessionMs: 30 * 24 * 3_600_000,
   /** Sessions remembered as good by one gateway, and how long at most after its last news of log-outs. */

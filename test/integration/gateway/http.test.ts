@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -393,17 +395,42 @@ describe('beside GraphQL', () => {
   });
 });
 
-test('who sends a request slowly is not waited for', async () => {
+test('who sends a request slowly, or does not read its answer, is not waited for', async () => {
   let timeouts: object = {};
   const gateway = await createGateway(system.services, {
     schema: createSchema(),
     ready: async () => ({ ready: true, details: {} }),
-    attach: ({ headersTimeout, requestTimeout, keepAliveTimeout, maxConnections }) => {
-      timeouts = { headersTimeout, requestTimeout, keepAliveTimeout, bounded: maxConnections > 0 };
+    attach: ({ headersTimeout, requestTimeout, keepAliveTimeout, timeout, maxConnections }) => {
+      timeouts = { headersTimeout, requestTimeout, keepAliveTimeout, timeout, bounded: maxConnections > 0 };
       return { close: async () => undefined };
     },
   });
-  expect(timeouts).toEqual({ headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 72_000, bounded: true });
+  expect(timeouts).toEqual({ headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 72_000, timeout: 120_000, bounded: true });
+  await gateway.close();
+});
+
+test('an answer that nobody reads is given up', async () => {
+  let given: Server | undefined;
+  const gateway = await createGateway(system.services, {
+    schema: createSchema(),
+    ready: async () => ({ ready: true, details: {} }),
+    attach(server) {
+      // Two minutes, for a test.
+      expect(server.timeout).toBe(limits.connectionSilentMs);
+      server.timeout = 100;
+      given = server;
+      return { close: async () => undefined };
+    },
+  });
+  const { port } = await gateway.listen({ host: '127.0.0.1', port: 0 });
+  const client = connect(port, '127.0.0.1').pause();
+  await once(client, 'connect');
+  // More than the buffers of the system hold.
+  client.write('GET /graphiql/graphiql.js HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(50));
+  const connections = () => new Promise((resolve) => given!.getConnections((_, count) => resolve(count)));
+  await eventually(async () => (await connections()) === 1, 'the client is connected');
+  await eventually(async () => (await connections()) === 0, 'the client is cut off');
+  client.destroy();
   await gateway.close();
 });
 
