@@ -115,8 +115,8 @@ export function attachWebSocket(server: Server, options: WebSocketOptions): { cl
 
   server.on('upgrade', upgrade);
   return {
+    // The server still listens, and whoever comes meanwhile is told 503 by `sockets`; with nobody to upgrade it would be answered as a GET, with 405.
     async close() {
-      server.off('upgrade', upgrade);
       heartbeat.stop();
       for (const socket of sockets.clients) socket.close(1001, 'Going away');
       const ended = new Promise<void>((resolve) => sockets.close(() => resolve()));

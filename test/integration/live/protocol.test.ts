@@ -190,6 +190,8 @@ test('the gateway goes away with 1001', async () => {
   await gateway.closeSockets();
   expect(await closed).toEqual([1001, 'Going away']);
 });
+  const [late] = (await once(gateway.socket(), 'error')) as [Error];
+  expect(late.message).toBe('Unexpected server response: 503');
 
 test('a ping of the protocol is answered', async () => {
   const { answers } = await talk([{ type: 'ping', payload: { a: 1 } }], 1);
