@@ -29,8 +29,10 @@ export interface Subscribed {
 export function createExecutions(options: { maskError: (error: unknown) => GraphQLFormattedError; createAnonymousContext: () => Context }) {
   const groups = new Map<string, Group>();
 
+  /** @throws an error that left nothing of the entry: it ends the subscription, so that the last cursor of the client is still the one to resume from. */
   function serialise(result: ExecutionResult): Payload {
     const { data, errors } = result;
+    if (errors && !data) throw errors[0]!;
     const payload = errors ? { data, errors: errors.map((error) => options.maskError(error)) } : { data };
     return new Payload(JSON.stringify(payload));
   }

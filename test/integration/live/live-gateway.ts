@@ -59,6 +59,8 @@ export async function startLiveGateway(
     timings?: { connectionInitMs?: number; pingMs?: number };
     /** Comes before each look for a user by handle. */
     beforeUserByHandle?: (handle: string) => Promise<void>;
+    /** Comes before each look for how the viewer stands to others. */
+    beforeRelations?: () => Promise<void>;
   } = {},
 ): Promise<LiveGateway> {
   const world = createWorld();
@@ -80,6 +82,7 @@ export async function startLiveGateway(
       usersById: async (ids: readonly UserId[]) =>
         ids.map((id) => postRow('' as never, id, { logId: world.log.id, commit: 1, index: 0 }).author),
       relations: async (viewer: UserId, others: readonly UserId[]) => {
+        await options.beforeRelations?.();
         const followees = new Set(world.followeesOf(viewer));
         return others.map((other) => ({ follows: followees.has(other), followedBy: false }));
       },

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { WebSocket } from 'ws';
 import { limits } from '../../../src/limits.ts';
+import { DatabaseUnavailable } from '../../../src/projections/database.ts';
 import { userIdNumber } from '../../unit/live/world.ts';
 import { startLiveGateway } from './live-gateway.ts';
 import type { LiveGateway } from './live-gateway.ts';
@@ -189,9 +190,9 @@ test('the gateway goes away with 1001', async () => {
   const closed = closing(socket);
   await gateway.closeSockets();
   expect(await closed).toEqual([1001, 'Going away']);
-});
   const [late] = (await once(gateway.socket(), 'error')) as [Error];
   expect(late.message).toBe('Unexpected server response: 503');
+});
 
 test('a ping of the protocol is answered', async () => {
   const { answers } = await talk([{ type: 'ping', payload: { a: 1 } }], 1);
@@ -378,6 +379,40 @@ test('one connection has a bounded number of operations, also of those that it h
   letGo();
   await expect.poll(async () => (await slow.metricsText()).match(/subscribers\{field="userTimeline"\} (\d+)/)?.[1]).toBe('0');
   await slow.close();
+});
+
+test('an entry whose fields cannot be read ends the subscription, so that the last cursor resumes without a gap', async () => {
+  let away = false;
+  const flaky = await startLiveGateway({
+    beforeRelations: async () => {
+      if (away) throw new DatabaseUnavailable('gone for a moment');
+    },
+  });
+  const client = flaky.client(viewer);
+  const query = 'subscription ($after: String) { homeTimeline(after: $after) { cursor node { id author { viewerFollows } } } }';
+  const listen = (after?: string) => {
+    const received: { data: { homeTimeline: { cursor: string; node: { id: string } } } }[] = [];
+    const over = new Promise((resolve) => {
+      client.subscribe(
+        { query, variables: { after } },
+        { next: (message) => received.push(message as never), error: resolve, complete: () => resolve('complete') },
+      );
+    });
+    return { received, over, ids: () => received.map(({ data }) => data.homeTimeline.node.id) };
+  };
+  const first = listen();
+  await expect.poll(() => flaky.world.counts.snapshots).toBe(1);
+  const shown = await flaky.world.post(viewer);
+  await expect.poll(() => first.ids()).toEqual([shown]);
+  away = true;
+  const missed = await flaky.world.post(viewer);
+  expect(await first.over).toMatchObject([{ extensions: { code: 'OVERLOADED' } }]);
+  away = false;
+  const second = listen(first.received[0]!.data.homeTimeline.cursor);
+  const next = await flaky.world.post(viewer);
+  await expect.poll(() => second.ids()).toEqual([missed, next]);
+  expect(first.ids()).toEqual([shown]);
+  await flaky.close();
 });
 
 test('an id that is taken again before its operation had begun is that of the new one alone', async () => {
