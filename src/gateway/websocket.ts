@@ -6,11 +6,12 @@ import type { ServerOptions } from 'graphql-ws';
 import { WebSocketServer } from 'ws';
 import type { RawData, WebSocket } from 'ws';
 import { limits } from '../limits.ts';
+import { DatabaseUnavailable } from '../projections/database.ts';
 import { clientAddress } from './client-address.ts';
 import type { TrustedProxies } from './client-address.ts';
 import type { GatewayServices } from './context.ts';
 import { resolveSession } from './create-context.ts';
-import { Connection } from './live/connection.ts';
+import { Connection, tryAgainCode } from './live/connection.ts';
 import { startHeartbeat } from './live/heartbeat.ts';
 import type { LiveFeed } from './live/live-feed.ts';
 import { createOutbox } from './live/outbox.ts';
@@ -33,7 +34,8 @@ type ConnectionParams = Readonly<Record<string, unknown>>;
 
 /**
  * graphql-transport-ws on a server that HTTP has already. graphql-ws runs the protocol and its close codes; the messages of subscriptions go past it,
- * straight to the socket. Too slow a client is closed with 1013, one whose session ends with 4403, and all with 1001 when the gateway stops.
+ * straight to the socket. Too slow a client is closed with 1013, and so is one that comes while sessions cannot be looked up; one whose session ends with
+ * 4403, and all with 1001 when the gateway stops.
  */
 export function attachWebSocket(server: Server, options: WebSocketOptions): { close(): Promise<void> } {
   const { services } = options;
@@ -104,6 +106,11 @@ export function attachWebSocket(server: Server, options: WebSocketOptions): { cl
     } catch (error) {
       // The library throws over messages that only a server sends, as if we had sent them to ourselves.
       if (/^Unexpected message of type \w+ received$/.test((error as Error).message)) return refuseMessage();
+      // Whoever comes back while the database is away cannot be signed in yet; after an internal error graphql-ws would not come again.
+      if (error instanceof DatabaseUnavailable) {
+        services.logger.warn({ error: error.message }, 'a WebSocket found the sessions unavailable');
+        return connection.socket.close(tryAgainCode, 'OVERLOADED');
+      }
       report(error);
       connection.socket.close(CloseCode.InternalServerError, 'Internal server error');
     }

@@ -15,7 +15,7 @@ const open = 1;
 const textFrame = { binary: false, compress: false };
 
 /** Try again later (RFC 6455's registry): clients reconnect after it, and resume from their last cursor. */
-export const tooSlowCode = 1013;
+export const tryAgainCode = 1013;
 
 /** An operation that is being begun. */
 export interface Beginning {
@@ -83,6 +83,6 @@ export class Connection {
   giveUp(): void {
     if (!this.isOpen) return;
     this.#onTooSlow();
-    this.socket.close(tooSlowCode, 'CONSUMER_TOO_SLOW');
+    this.socket.close(tryAgainCode, 'CONSUMER_TOO_SLOW');
   }
 }

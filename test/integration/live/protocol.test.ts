@@ -84,6 +84,12 @@ test.each([['Bearer token'], ['Bearer '], ['token-1'], [7], [{}], ['Bearer token
   },
 );
 
+test('who cannot be signed in while the database is away is told to try again', async () => {
+  const find = () => Promise.reject(new DatabaseUnavailable('gone for a moment'));
+  Object.assign(gateway.sessions.sessions, { find });
+  expect(await closedAfter(init)).toEqual([1013, 'OVERLOADED']);
+});
+
 test.each([['graphql-ws'], ['soap'], [null]])('another subprotocol closes with 4406: %s', async (protocol) => {
   expect((await closing(gateway.socket(protocol)))[0]).toBe(4406);
 });
