@@ -33,7 +33,7 @@ export interface GatewayOptions {
 export interface Gateway {
   /** @throws {ListenFailed} when the port is taken or the host is not ours. Port 0: any that is free. */
   listen(at: { host: string; port: number }): Promise<{ readonly url: string; readonly port: number }>;
-  /** Takes no new requests and lets running ones finish, at most `limits.drainMs`. */
+  /** Takes no new connections and lets running requests finish, at most `limits.drainMs`. */
   close(): Promise<void>;
 }
 
@@ -46,6 +46,8 @@ export async function createGateway(services: GatewayServices, options: GatewayO
     connectionTimeout: limits.connectionSilentMs,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
     forceCloseConnections: 'idle',
+    // What comes over an open connection while it closes is answered, and the connection with it: Fastify's own 503 is no answer of GraphQL.
+    return503OnClosing: false,
     http: { headersTimeout: limits.headersTimeoutMs, connectionsCheckingInterval: limits.connectionsCheckMs },
     // A path that cannot be decoded reaches no route and no hook.
     frameworkErrors: (_, __, reply) => void sendFault(reply, 400, maskError(badUserInput('This request cannot be understood.'))),

@@ -423,12 +423,12 @@ test('an answer that nobody reads is given up', async () => {
     },
   });
   const { port } = await gateway.listen({ host: '127.0.0.1', port: 0 });
+  const accepted = once(given!, 'connection');
   const client = connect(port, '127.0.0.1').pause();
-  await once(client, 'connect');
+  await accepted;
   // More than the buffers of the system hold.
   client.write('GET /graphiql/graphiql.js HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(50));
   const connections = () => new Promise((resolve) => given!.getConnections((_, count) => resolve(count)));
-  await eventually(async () => (await connections()) === 1, 'the client is connected');
   await eventually(async () => (await connections()) === 0, 'the client is cut off');
   client.destroy();
   await gateway.close();
@@ -474,7 +474,8 @@ async function readAll(stream: AsyncIterable<Buffer>): Promise<string> {
   return text;
 }
 
-test('a gateway that closes lets running requests finish', async () => {
+/** A gateway in which `publicTimeline` waits to be let go. */
+async function startHeld() {
   let release: () => void = () => undefined;
   let asked: () => void = () => undefined;
   const begun = new Promise<void>((resolve) => (asked = resolve));
@@ -491,7 +492,12 @@ test('a gateway that closes lets running requests finish', async () => {
     },
   };
   const gateway = await createGateway(services, { schema: createSchema(), ready: async () => ({ ready: true, details: {} }) });
-  const { url } = await gateway.listen({ host: '127.0.0.1', port: 0 });
+  const { url, port } = await gateway.listen({ host: '127.0.0.1', port: 0 });
+  return { gateway, url, port, begun, release };
+}
+
+test('a gateway that closes lets running requests finish', async () => {
+  const { gateway, url, begun, release } = await startHeld();
   const answer = fetch(`${url}/graphql`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -503,4 +509,31 @@ test('a gateway that closes lets running requests finish', async () => {
   expect((await answer).status).toBe(200);
   await closed;
   await expect(fetch(url)).rejects.toThrow();
+});
+
+test('what still comes over a connection of a gateway that closes is answered like any other, and the connection ends', async () => {
+  const { gateway, url, port, begun, release } = await startHeld();
+  const client = connect({ host: '127.0.0.1', port });
+  const answers = client.setEncoding('utf8').toArray();
+  const ask = (query: string) => {
+    const body = json({ query });
+    client.write(`POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  };
+  ask('{ publicTimeline(first: 1) { edges { cursor } } }');
+  await begun;
+  const closed = gateway.close();
+  await expect
+    .poll(() =>
+      fetch(url).then(
+        () => 'open',
+        () => 'closed',
+      ),
+    )
+    .toBe('closed');
+  ask('{ viewer { id } }');
+  release();
+  const text = (await answers).join('');
+  expect(text.match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 200']);
+  expect(text).toContain('{"data":{"viewer":null}}');
+  await closed;
 });
