@@ -338,7 +338,7 @@ export const limits = {
   messagePartsMax: 1_024,
   /** Bytes of a message that subscribes: it stays in memory for as long as the subscription, and fifty of them for each WebSocket. */
   subscribeBytesMax: 16 * 1024,
-  /** Tokens of a document that subscribes, which stays in memory in the form that is executed: some 400 bytes for each of them. */
+  /** Tokens of a document that subscribes, which stays in memory in the form that is executed: some 260 bytes for each of them. */
   subscribeTokensMax: 250,
   /** A WebSocket that has not introduced itself, or does not answer a ping, within this time is closed. */
   connectionInitMs: 5_000,
