@@ -268,6 +268,14 @@ describe('trouble of the LMDB log', () => {
     expect((await damaged.commitAt(heads[4]!.position))?.commit).toBe(5);
   });
 
+  it('tells nothing any more once it is closed', async () => {
+    const log = await openAt(await tempDir('log'));
+    const { position } = await log.append(stream, 'no-stream', commitOf('x'));
+    await log.close();
+    for (const asked of [log.head(stream), log.tail(), log.commitAt(position), readAll(log, stream)])
+      await expect(asked).rejects.toThrow(LogUnavailable);
+  });
+
   it('a second process that writes the same log is noticed before it does harm', async () => {
     const directory = await tempDir('log');
     const log = await openAt(directory);

@@ -15,9 +15,7 @@ export function rejectionOfPostText(text: string): Rejection | undefined {
 }
 
 /** Does a reader count more than `max` characters? Looks no further than it must. */
-export function hasMoreGraphemes(text: string, max: number): boolean {
-  // A grapheme has at least one code unit.
-  if (text.length <= max) return false;
+function hasMoreGraphemes(text: string, max: number): boolean {
   let count = 0;
   for (const _ of segmenter.segment(text)) if (++count > max) return true;
   return false;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { positionOf } from '../../../src/events/position.ts';
 import type { RecordedCommit } from '../../../src/events/event-log.ts';
+import type { PostId, UserId } from '../../../src/events/ids.ts';
 import { inSchema } from '../../../src/projections/projection.ts';
 import { networkProjection } from '../../../src/projections/network/projection.ts';
 import type { PageRange } from '../../../src/projections/read-model.ts';
@@ -59,6 +60,38 @@ describe('network', () => {
     expect((await readModel.userTimeline(writer.userId(2), newest())).rows.map(({ id }) => id)).toEqual([postIdOf(1)]);
     expect(await readModel.postsById([postIdOf(2), postIdOf(3)])).toEqual([null, home.rows[0]]);
     expect(registered).toEqual(positionOf(writer.log.id, 1024n));
+  });
+
+  it('takes out what was undone later, and nothing else', async () => {
+    const writer = createWriter();
+    const { database, reach } = await postgres.project(writer.log, [networkProjection]);
+    for (let user = 1; user <= 4; user += 1) await writer.register(user);
+    await writer.follow(1, 2);
+    await writer.follow(1, 3);
+    await writer.follow(4, 2);
+    await writer.follow(4, 3);
+    await writer.post(2, 1);
+    await writer.post(2, 2);
+    await reach(await writer.post(3, 3));
+    await writer.unfollow(1, 2);
+    await writer.unfollow(4, 3);
+    await reach(await writer.remove(2, 1));
+
+    const numberOf = new Map([1, 2, 3, 4].map((user) => [writer.userId(user), user]));
+    const follows = await database.query<{ follower: UserId; followee: UserId }>({ text: 'select * from network.follows order by place' });
+    expect(follows.map(({ follower, followee }) => [numberOf.get(follower), numberOf.get(followee)])).toEqual([
+      [1, 3],
+      [4, 2],
+    ]);
+    const posts = await database.query<{ id: PostId }>({ text: 'select id from network.posts order by place' });
+    expect(posts.map(({ id }) => id)).toEqual([postIdOf(2), postIdOf(3)]);
+    const counts = 'select follower_count, following_count, post_count from network.users order by place';
+    expect((await database.query<Record<string, string>>({ text: counts })).map((row) => Object.values(row).map(Number))).toEqual([
+      [0, 1, 0],
+      [1, 0, 1],
+      [1, 0, 1],
+      [0, 1, 0],
+    ]);
   });
 
   it('says that nothing is there before the first event', async () => {

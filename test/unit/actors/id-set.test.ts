@@ -31,6 +31,17 @@ test('is a set, whatever is added and deleted', () => {
   );
 });
 
+test('gives back the room of what is deleted, and loses none of the rest', () => {
+  const ids = Array.from({ length: 100 }, (_, n) => `01890000-0000-7000-8000-0000000000${n.toString(16).padStart(2, '0')}`);
+  const packed = new IdSet();
+  for (const each of ids) packed.add(each);
+  for (const each of ids.slice(10)) packed.delete(each);
+  expect(ids.filter((each) => packed.has(each))).toEqual(ids.slice(0, 10));
+  for (const each of ids) packed.add(each);
+  expect(packed.size).toBe(ids.length);
+  expect(ids.every((each) => packed.has(each))).toBe(true);
+});
+
 test('goes on from its packed form', () => {
   fc.assert(
     fc.property(fc.uniqueArray(id, { maxLength: 50 }), id, (ids, next) => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Command } from '../../../src/actors/commands.ts';
 import { commandMessage } from '../../../src/actors/envelope.ts';
-import { AppendOutcomeUnknown, LogUnavailable, WrongExpectedVersion } from '../../../src/events/event-log.ts';
+import { AppendOutcomeUnknown, LogCorrupt, LogUnavailable, WrongExpectedVersion } from '../../../src/events/event-log.ts';
 import type { EventLog } from '../../../src/events/event-log.ts';
 import { userStreamOf } from '../../../src/events/ids.ts';
 import type { CommandId, UserId } from '../../../src/events/ids.ts';
@@ -127,6 +127,25 @@ describe('commands that wait together', () => {
     gate.open();
     await all;
     expect(answered.toSorted()).toEqual(['accepted', 'accepted', 'accepted', 'rejected']);
+  });
+
+  test('of a user whose history is damaged are told, each, that the log cannot serve them', async () => {
+    let isDamaged = false;
+    const bend = (log: EventLog): EventLog => ({
+      ...log,
+      async *read(stream, fromVersion) {
+        if (isDamaged) throw new LogCorrupt('commit 1: is not JSON');
+        yield* log.read(stream, fromVersion);
+      },
+    });
+    const node = await startNode({ bend, limits: { activeActorsMax: 1 } });
+    const ann = await node.register('ann');
+    await node.register('cid');
+    isDamaged = true;
+    const unavailable = { outcome: 'unavailable', reason: 'log-unavailable' };
+    expect(await Promise.all([node.tell(ann, post()), node.tell(ann, followBob)])).toEqual([unavailable, unavailable]);
+    isDamaged = false;
+    expect(await node.tell(ann, followBob)).toMatchObject({ outcome: 'accepted' });
   });
 
   test('and whose time is over are not begun', async () => {

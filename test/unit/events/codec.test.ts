@@ -6,6 +6,7 @@ import type { RecordedCommit } from '../../../src/events/event-log.ts';
 import { eventSchemas } from '../../../src/events/event-schemas.ts';
 import type { DomainEvent, EventType } from '../../../src/events/event-types.ts';
 import type { CommandId, Handle, PostId, RunId, StreamName, UserId } from '../../../src/events/ids.ts';
+import { limits } from '../../../src/limits.ts';
 
 const userId = '5f0e1a52-9f5e-5c31-8f43-2d7c3a8d2b10' as UserId;
 const otherId = '9b2f7c11-0d44-5a6b-9c0e-6a1f4e7d8c21' as UserId;
@@ -130,7 +131,14 @@ describe('the codec', () => {
     ['has a first version that does not fit its predecessor', good.replace(',3,8,', ',0,8,')],
     ['has no time', good.replace(String(time), '"noon"')],
     ['has metadata of an unknown shape', good.replace(',null,[[', ',["id"],[[')],
+    ['has metadata of an unknown shape', good.replace(',null,[[', ',"ab",[[')],
+    ['has metadata of an unknown shape', good.replace(',null,[[', ',[7,"print"],[[')],
+    ['has metadata of an unknown shape', good.replace(',null,[[', ',["id",7],[[')],
     ['has no events', good.replace(/\[\[.*/, '[]]')],
+    [
+      'has no events',
+      good.replace(/\[\[.*/, `[${Array.from({ length: limits.eventsPerCommitMax + 1 }, () => '["CommandNoted",1]').join()}]]`),
+    ],
     ['event 0 is not an array', good.replace(/\[\[.*/, '["PostDeleted"]]')],
     ['event 0 has a type that this version of Starling does not know', good.replace('PostDeleted', 'PostPainted')],
     ['event 0 has a type that this version of Starling does not know', good.replace('PostDeleted', 'constructor')],
@@ -142,6 +150,20 @@ describe('the codec', () => {
     const decode = () => decodeCommit(Buffer.from(json), 9);
     expect(decode).toThrow(LogCorrupt);
     expect(decode).toThrow(`commit 9: ${what}`);
+  });
+
+  it.each(Object.entries(version1))('refuses %s with a field too many, too few or of another type', (_, [json]) => {
+    const [row, ...others] = JSON.parse(json)[6] as [unknown[], ...unknown[]];
+    const fields = row.slice(2);
+    const bent = [
+      [...row, 'more'],
+      ...fields.map((_field, at) => row.with(at + 2, [])),
+      ...fields.map((_field, at) => row.toSpliced(at + 2, 1)),
+    ];
+    for (const each of bent) {
+      const whole = (JSON.parse(json) as unknown[]).with(6, [each, ...others]);
+      expect(() => decodeCommit(Buffer.from(JSON.stringify(whole)), 9)).toThrow('has fields of the wrong shape');
+    }
   });
 
   it('says nothing of the content in its errors', () => {
