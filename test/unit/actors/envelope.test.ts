@@ -83,6 +83,13 @@ describe('an envelope is malformed', () => {
       'whose parent is nobody of ours',
       (body) => ({ ...body, command: { type: 'CreatePost', postId: post1, text: 'x', inReplyTo: { postId: post2, authorId: 'bob' } } }),
     ],
+    ['that does not say who chose its id', (body) => ({ ...body, clientChose: 'yes' })],
+    ['whose followee is nobody of ours', (body) => ({ ...body, command: { type: 'FollowUser', followeeId: 'bob' } })],
+    ['whose post to delete has no author', (body) => ({ ...body, command: { type: 'DeletePost', postId: post1 } })],
+    ['whose handle is none', (body) => ({ ...body, command: { ...registerAnn, handle: 'no handle' } })],
+    ['without a name', (body) => ({ ...body, command: { ...registerAnn, name: undefined } })],
+    ['without a password hash', (body) => ({ ...body, command: { ...registerAnn, passwordHash: '' } })],
+    ['whose password hash is endless', (body) => ({ ...body, command: { ...registerAnn, passwordHash: 'x'.repeat(5_000) } })],
     ['whose name is endless', (body) => ({ ...body, command: { ...registerAnn, name: 'x'.repeat(5_000) } })],
   ];
   test.each(spoilt)('%s', (_what, spoil) => {

@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openFileSnapshots } from '../../../src/actors/runtime/file-snapshots.ts';
@@ -33,8 +34,10 @@ const history = fc.array(fc.record({ events: fc.array(event, { minLength: 1, max
 });
 type History = readonly { readonly events: readonly UserEvent[]; readonly pauseMs: number }[];
 
-async function logOf(commits: History, seed = 1): Promise<EventLog> {
+async function logOf(commits: History, seed = 1, commitsBefore = 0): Promise<EventLog> {
   const log = createMemoryLog({ random: seededRandom(seed) });
+  for (let n = 0; n < commitsBefore; n++)
+    await log.append(userStreamOf(userIds[n]!), 'no-stream', { time: 1_000, events: [annRegistered] });
   let head = await log.append(stream, 'no-stream', { time: 1_000, events: [annRegistered] });
   let time = 1_000;
   for (const [n, { events, pauseMs }] of commits.entries()) {
@@ -117,9 +120,20 @@ describe('a snapshot is ignored', () => {
     await ignored(cutAfter(log, 5), await bytesOf(log));
   });
 
-  test('when the log has something else in its place', async () => {
-    const others = commits.map((commit) => ({ ...commit, pauseMs: 6 }));
-    await ignored(await logOf(others), await bytesOf(await logOf(commits)));
+  const last = commits.at(-1)!;
+  test.each([
+    ['something else in its place', () => logOf(commits.map((commit) => ({ ...commit, pauseMs: 6 })))],
+    ['more in its place', () => logOf([...commits.slice(0, -1), { ...last, events: [...last.events, { type: 'CommandNoted' }] }])],
+    ['it in another place', () => logOf(commits, 1, 1)],
+  ])('when the log has %s', async (_, other) => ignored(await other(), await bytesOf(await logOf(commits))));
+
+  test('when it is of another format, or of another user', async () => {
+    const log = await logOf(commits);
+    const bytes = Buffer.from(await bytesOf(log));
+    expect(decodeRecollection(bytes, bob, log)).toBeUndefined();
+    bytes.write('9', bytes.indexOf('"format":') + '"format":'.length);
+    bytes.writeUInt32LE(crc32(bytes.subarray(4)));
+    await ignored(log, bytes);
   });
 
   test('when it cannot be read', async () => {
