@@ -64,7 +64,7 @@ describe('network', () => {
 
   it('takes out what was undone later, and nothing else', async () => {
     const writer = createWriter();
-    const { database, reach } = await postgres.project(writer.log, [networkProjection]);
+    const { database, readModel, reach } = await postgres.project(writer.log, [networkProjection]);
     for (let user = 1; user <= 4; user += 1) await writer.register(user);
     await writer.follow(1, 2);
     await writer.follow(1, 3);
@@ -82,6 +82,14 @@ describe('network', () => {
     expect(follows.map(({ follower, followee }) => [numberOf.get(follower), numberOf.get(followee)])).toEqual([
       [1, 3],
       [4, 2],
+    ]);
+    expect(await readModel.relations(writer.userId(2), [writer.userId(1), writer.userId(4)])).toEqual([
+      { follows: false, followedBy: false },
+      { follows: false, followedBy: true },
+    ]);
+    expect(await readModel.relations(writer.userId(4), [writer.userId(3), writer.userId(2)])).toEqual([
+      { follows: false, followedBy: false },
+      { follows: true, followedBy: false },
     ]);
     const posts = await database.query<{ id: PostId }>({ text: 'select id from network.posts order by place' });
     expect(posts.map(({ id }) => id)).toEqual([postIdOf(2), postIdOf(3)]);
@@ -119,6 +127,18 @@ describe('network', () => {
     const page = await readModel.publicTimeline(newest());
     expect(page.position).toEqual(posted);
     expect(page.rows[0]!.position).toEqual(posted);
+  });
+
+  it('says with posts, also with none that is there, the position they were read at', async () => {
+    const writer = createWriter();
+    const { readModel, reach } = await postgres.project(writer.log, [networkProjection]);
+    expect(await readModel.postsAsOf([postIdOf(1)])).toEqual({ position: null, posts: [null] });
+    await writer.register(1);
+    const position = await writer.post(1, 1);
+    await reach(position);
+    const post = expect.objectContaining({ id: postIdOf(1), position });
+    expect(await readModel.postsAsOf([postIdOf(2)])).toEqual({ position, posts: [null] });
+    expect(await readModel.postsAsOf([postIdOf(2), postIdOf(1), postIdOf(3)])).toEqual({ position, posts: [null, post, null] });
   });
 
   it('counts once whatever is applied twice, in other batches too', async () => {

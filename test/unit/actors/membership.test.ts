@@ -261,9 +261,13 @@ describe('what a node hears', () => {
       say({ id: 'b', understands: { events: 1, messages: none } });
       say({ id: 'b', understands: { events: none, messages: 1 } });
     }
+    const numbers = ['startedAt', 'seq', 'losses', 'activeActors', 'commandsPerSecond'];
+    const others = ['roles', 'phase', 'deaf', 'run', 'understands'];
+    for (const field of [...numbers, ...others]) say({ id: 'b', [field]: { none: true } });
+    for (const clocks of [{ monotonicMs: 1 }, { wallMs: 1 }]) say({ id: 'b', clocks: clocks as never });
     await clock.advance(soon);
     expect(namesSeenBy(node)).toEqual(['a']);
-    expect((await node.metrics.malformedMessages.get()).values[0]?.value).toBe(11);
+    expect((await node.metrics.malformedMessages.get()).values[0]?.value).toBe(23);
   });
 
   test('may hold more than this version knows: newer nodes add fields', async () => {

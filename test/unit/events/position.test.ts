@@ -45,6 +45,13 @@ describe('a position', () => {
     expect(parsePosition('A'.repeat(42))).toBeUndefined();
   });
 
+  it('is refused when it names a place that no log has, whoever made its checksum', () => {
+    const position: Position = { logId: parseLogId('01234567-89ab-4cde-8f01-23456789abcd') as LogId, commit: 7, index: 0 };
+    expect(parsePosition(formatPosition({ ...position, index: limits.eventsPerCommitMax - 1 }))).toBeDefined();
+    expect(parsePosition(formatPosition({ ...position, index: limits.eventsPerCommitMax }))).toBeUndefined();
+    expect(parsePosition(formatPosition({ ...position, commit: 2 ** 53 }))).toBeUndefined();
+  });
+
   it('comes back from its place, as a number and as the text that SQL gives', () => {
     fc.assert(
       fc.property(positions, (position) => {

@@ -42,6 +42,30 @@ describe('the heads of streams', () => {
     expect(heads.rest()).toBeUndefined();
   });
 
+  it('are let go when they are on disk and the next ones leave', () => {
+    const table = createTable();
+    const asked: StreamName[] = [];
+    const headOnDisk = (stream: StreamName) => {
+      asked.push(stream);
+      return table.disk.get(stream);
+    };
+    const heads = createStreamHeads({ indexed: 0, headOnDisk });
+    for (let last = 0; last < 2 * limits.streamHeadsHeldMax;) {
+      for (let n = 0; n < limits.streamHeadsHeldMax; n += 1) heads.record(`s${(last += 1)}` as StreamName, headOf(last));
+      while (table.indexed() < last) {
+        const slice = heads.slice(1_000)!;
+        table.write(slice);
+        heads.written(slice);
+      }
+    }
+    const [early, late] = ['s1', `s${2 * limits.streamHeadsHeldMax}`] as StreamName[];
+    expect(heads.get(late!)).toEqual(headOf(2 * limits.streamHeadsHeldMax));
+    expect(asked).toEqual([]);
+    expect(heads.get(early!)).toEqual(headOf(1));
+    expect(asked).toEqual([early]);
+    expect(heads.slice(1)).toBeUndefined();
+  });
+
   it('leave also when few streams have many commits', () => {
     const heads = createTable().open();
     for (let commit = 1; commit <= limits.commitsNotIndexedMax; commit += 1) heads.record('one' as StreamName, headOf(commit));

@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { comparePositions } from '../../../src/events/position.ts';
 import type { PostStream } from '../../../src/gateway/live/audiences.ts';
 import { LiveStream } from '../../../src/gateway/live/live-stream.ts';
@@ -58,6 +58,22 @@ test('"from now" means from the moment of subscribing, however long the hand-ove
   world.deliverOne();
   await breathe();
   expect(pushed.ids).toEqual([since]);
+});
+
+test('a read model that falls back behind the cursor and stays there is NOT_CAUGHT_UP, and asked no more', async () => {
+  world = createWorld({ manual: true });
+  await world.post(ann);
+  world.advance();
+  await breathe();
+  const pushed = collect(world.feed.userTimeline(ann, await world.tail()));
+  await breathe();
+  world.advance(-1);
+  vi.spyOn(world.caughtUp, 'waitFor').mockResolvedValue(false);
+  world.answerOne();
+  world.deliverOne();
+  await breathe();
+  expect(pushed.error).toMatchObject({ extensions: { code: 'NOT_CAUGHT_UP' } });
+  expect(world.counts.snapshots).toBe(1);
 });
 
 test('posts that nobody looks at are not read, and a batch is read in one statement', async () => {
@@ -219,6 +235,28 @@ test('a stream can be iterated, and ends with the feed', async () => {
   expect(await iterator.next()).toEqual({ value: undefined, done: true });
 });
 
+test('a stream that fails while nobody pulls says so at the next pull, once', async () => {
+  const stream = new LiveStream({ onEnd: () => undefined });
+  const iterator = stream[Symbol.asyncIterator]();
+  stream.fail(new Error('broken'));
+  await expect(iterator.next()).rejects.toThrow('broken');
+  expect(await iterator.next()).toEqual({ value: undefined, done: true });
+});
+
+test('what was missed waits, as the rest does, until the receiver has room', async () => {
+  const stream = new LiveStream({ onEnd: () => undefined });
+  let delivered = 0;
+  let makeRoom = () => {};
+  const room = () => new Promise<void>((resolve) => (makeRoom = resolve));
+  stream.attach({ deliver: () => void (delivered += 1), room, ended: () => undefined });
+  stream.begin(Array.from({ length: 3 }, () => ({ loaded: true, gone: false })));
+  for (const sofar of [1, 2, 3]) {
+    await breathe();
+    expect(delivered).toBe(sofar);
+    makeRoom();
+  }
+});
+
 test('a sink that throws ends its own stream and no other', async () => {
   world = createWorld();
   let error: Error | undefined;
@@ -235,6 +273,28 @@ test('a sink that throws ends its own stream and no other', async () => {
   await breathe();
   expect(error?.message).toBe('broken');
   expect(other.ids).toEqual([post]);
+});
+
+test('a hand-over that takes longer than the feed can be kept for begins again, and misses nothing', async () => {
+  world = createWorld({ manual: true });
+  const first = await world.post(ann);
+  world.advance();
+  await breathe();
+  const pushed = collect(world.feed.homeTimeline(ann, { ...(await world.tail()), commit: 0 }));
+  await breathe();
+  world.answerOne();
+  for (let change = 0; change <= limits.handOverEventsMax; change += 1) await world.unfollow(ann, ben);
+  const last = await world.post(ann);
+  world.advance(world.history.length);
+  const end = await world.tail();
+  await eventually(() => comparePositions(world.feed.position(), end) === 0, 'the feed has passed all of it');
+  for (let turn = 0; turn < 2; turn += 1) {
+    world.deliverOne();
+    await breathe();
+    world.answerOne();
+  }
+  expect(pushed.ids).toEqual([first, last]);
+  expect(world.counts.snapshots).toBe(2);
 });
 
 test('what is kept for hand-overs is bounded: one that would need more begins again', () => {
