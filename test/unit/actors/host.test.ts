@@ -105,16 +105,19 @@ describe('passivation', () => {
     expect(await recoveries()).toBe(4);
   });
 
-  test('never touches an actor that works: with nobody to put away, there is no room', async () => {
-    const gate = createGate();
-    const node = await startNode({ bend: holding(gate), limits: { activeActorsMax: 1, passivateAfterMs: 100 } });
-    const ann = await node.register('ann');
-    const held = node.tell(ann, followBob);
-    await node.clock.advance(1_000);
-    expect(await node.tell(node.userOf('ben'), followBob)).toMatchObject({ outcome: 'overloaded' });
-    gate.open();
-    expect(await held).toMatchObject({ outcome: 'accepted' });
-  });
+  test.each([1, 64])(
+    'never touches an actor that works: with nobody to put away among %d, there is no room',
+    async (passivationScanMax) => {
+      const gate = createGate();
+      const node = await startNode({ bend: holding(gate), limits: { activeActorsMax: 1, passivateAfterMs: 100, passivationScanMax } });
+      const ann = await node.register('ann');
+      const held = node.tell(ann, followBob);
+      await node.clock.advance(1_000);
+      expect(await node.tell(node.userOf('ben'), followBob)).toMatchObject({ outcome: 'overloaded' });
+      gate.open();
+      expect(await held).toMatchObject({ outcome: 'accepted' });
+    },
+  );
 });
 
 test('no more streams are read at the same time than allowed', async () => {

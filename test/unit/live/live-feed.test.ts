@@ -243,6 +243,18 @@ test('a stream that fails while nobody pulls says so at the next pull, once', as
   expect(await iterator.next()).toEqual({ value: undefined, done: true });
 });
 
+test('what comes before anybody listens is there when somebody does', async () => {
+  const stream = new LiveStream<{ loaded: boolean; gone: boolean }>({ onEnd: () => undefined });
+  const items = Array.from({ length: 3 }, () => ({ loaded: true, gone: false }));
+  stream.begin(items.slice(0, 2));
+  stream.push(items[2]!);
+  await breathe();
+  const delivered: object[] = [];
+  stream.attach({ deliver: (item) => void delivered.push(item), room: () => undefined, ended: () => undefined });
+  await breathe();
+  expect(delivered).toEqual(items);
+});
+
 test('what was missed waits, as the rest does, until the receiver has room', async () => {
   const stream = new LiveStream({ onEnd: () => undefined });
   let delivered = 0;
