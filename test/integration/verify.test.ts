@@ -145,6 +145,8 @@ describe('read models', () => {
     [`insert into statistics.seconds select run_id, 1, 'Other', 1, 1 from statistics.types limit 1`, { statistics: 1 }],
     [`update statistics.types set peak = peak + 1 where type = 'PostCreated'`, { statistics: 1 }],
     ['update statistics.runs set ended_at = 7', { statistics: 1 }],
+    ['update statistics.runs set started_at = started_at + 1', { statistics: 1 }],
+    ['update statistics.runs set last_event_at = last_event_at + 1', { statistics: 1 }],
     [`update statistics.runs set label = 'other'`, { statistics: 1 }],
     ['delete from statistics.runs', { statistics: 1 }],
     [`update network.users set bio = 'other' where handle = $9`, { users: 1 }],

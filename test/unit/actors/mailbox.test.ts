@@ -1,7 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { Answer } from '../../../src/actors/commands.ts';
 import { Mailbox } from '../../../src/actors/runtime/mailbox.ts';
 import { createTurnstile } from '../../../src/actors/runtime/turnstile.ts';
+import { waitTogether } from '../../../src/actors/runtime/waiting.ts';
+import type { CommandId } from '../../../src/events/ids.ts';
+import { ann, bob, registerAnn } from './given.ts';
 
 test('a mailbox is a bounded queue', () => {
   fc.assert(
@@ -38,4 +42,29 @@ test('a turnstile lets so many in, in order, and whoever fails makes room too', 
   expect(outcomes.filter(({ status }) => status === 'rejected')).toHaveLength(7);
   expect(insideMax).toBe(2);
   expect(order).toEqual(order.toSorted((a, b) => a - b));
+});
+
+test('a turnstile lets in as many again when all have left', async () => {
+  const through = createTurnstile(2);
+  for (let n = 0; n < 5; n++) expect(await through(async () => n)).toBe(n);
+  await expect(through(() => Promise.reject(new Error('stumbled')))).rejects.toThrow('stumbled');
+  expect(await Promise.all([through(async () => 'a'), through(async () => 'b'), through(async () => 'c')])).toEqual(['a', 'b', 'c']);
+});
+
+test('commands that came together are answered together, and the first answer to each counts', () => {
+  const [registered, followed] = [registerAnn, { type: 'FollowUser', followeeId: bob } as const].map((command, n) => ({
+    userId: ann,
+    commandId: `c${n}` as CommandId,
+    clientChose: false,
+    deadline: { monotonicMs: 0, wallMs: 0 },
+    command,
+  }));
+  const answered: (readonly Answer[])[] = [];
+  const [first, second] = waitTogether([registered!, followed!], (answers) => answered.push(answers));
+  first!.answer({ outcome: 'rejected', rejection: 'handle-taken' });
+  first!.answer({ outcome: 'unknown' });
+  expect(answered).toEqual([]);
+  second!.answer({ outcome: 'unknown' });
+  second!.answer({ outcome: 'unknown' });
+  expect(answered).toEqual([[{ outcome: 'rejected', rejection: 'handle-taken' }, { outcome: 'unknown' }]]);
 });

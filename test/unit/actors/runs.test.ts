@@ -87,6 +87,27 @@ test.each([true, false])('an append without an answer (written: %s) leaves exact
   expect((await runs()).map(({ type }) => type)).toEqual(['RunStarted', 'RunEnded']);
 });
 
+test('an append that was lost does not make the run of a dead system the one that is joined', async () => {
+  const { log, begin, runs } = setUp();
+  const dead = await begin('dead');
+  let failures = 1;
+  const unsure: EventLog = {
+    ...log,
+    append: (...given) => (failures-- > 0 ? Promise.reject(new AppendOutcomeUnknown('lost')) : log.append(...given)),
+  };
+  const next = await begin('next', unsure);
+  expect(next.begun).toBe(true);
+  expect(await runs()).toMatchObject([{ label: 'dead' }, { type: 'RunEnded', runId: dead.id }, { label: 'next', runId: next.id }]);
+});
+
+test('a node begins one run, however long it lives', async () => {
+  const { clock, random, log, runs } = setUp();
+  const part = await takePartInRun({ log, clock, random, label: 'one', membership: fixedMembership(clock), logger: silentLogger });
+  await clock.advance(10 * limits.runRetryMs);
+  expect(await runs()).toMatchObject([{ type: 'RunStarted', label: 'one' }]);
+  await part.stop();
+});
+
 test('a log that is not there is for the caller to handle', async () => {
   const { log, begin } = setUp();
   await log.close();

@@ -42,6 +42,26 @@ it('a manifest that lacks something is told before anything is restored', async 
   }
 });
 
+it('a backup is restored when every file is what was saved, and not where one is damaged, missing, or of a newer Starling', async () => {
+  const folder = await tempDir('backup-files');
+  const path = join(folder, 'log.mdb');
+  const verified = () => verifyManifest(folder, ['log.mdb']);
+  await expect(verified()).rejects.toMatchObject({ code: 'BACKUP_DAMAGED', message: expect.stringContaining('no manifest') });
+  await writeFile(path, 'whole');
+  const manifest = await createManifest(about, [path]);
+  const write = (content: string) => writeFile(join(folder, manifestName), content);
+  await write(JSON.stringify(manifest));
+  expect(await verified()).toEqual(manifest);
+  await writeFile(path, 'whale');
+  await expect(verified()).rejects.toMatchObject({ code: 'BACKUP_DAMAGED', message: expect.stringContaining('is not what was saved') });
+  await write(JSON.stringify({ ...manifest, files: [] }));
+  await expect(verified()).rejects.toMatchObject({ code: 'BACKUP_DAMAGED', message: expect.stringContaining('log.mdb is missing') });
+  await write('{');
+  await expect(verified()).rejects.toMatchObject({ code: 'BACKUP_DAMAGED' });
+  await write(JSON.stringify({ format: manifest.format + 1, otherwise: true }));
+  await expect(verified()).rejects.toMatchObject({ code: 'BACKUP_NEWER', message: expect.stringContaining('reads up to 1') });
+});
+
 it('sessions are saved whole where the disk takes a part of what is written', async () => {
   const path = join(await tempDir('backup-files'), 'sessions.ndjson');
   const pages = [Array.from({ length: 5 }, (_, index) => ({ key: String(index), line: JSON.stringify({ index }) })), []];

@@ -42,6 +42,8 @@ describe('readLines', () => {
     ['a\r\nb\r\n', ['a', 'b']],
     ['\n\n', ['', '']],
     ['\uFEFFa\nb\n', ['a', 'b']],
+    // Its second byte is that of gzip.
+    ['ы\n', ['ы']],
   ])('reads %j, plain and gzip', async (text, lines) => {
     expect(await linesOf(await fileOf(text))).toEqual(lines);
     expect(await linesOf(await fileOf(gzipSync(text)))).toEqual(lines);

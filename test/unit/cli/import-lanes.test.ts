@@ -85,6 +85,36 @@ describe('forEachInLanes', () => {
     );
   });
 
+  it('does everything at whatever moment the batches end and work does', async () => {
+    for (let apart = -8; apart <= 8; apart++) {
+      const { work, running, begun } = heldWork();
+      let endBatches = () => {};
+      const ending = new Promise<void>((resolve) => (endBatches = resolve));
+      const batches = (async function* () {
+        yield itemsOf('aa');
+        await ending;
+      })();
+      const all = forEachInLanes(batches, { keyOf: userOf, togetherMax: 1, inFlightMax: 1, aheadMax: 10, signal: never, work });
+      await turn();
+      const ends = [endBatches, () => running.get(0)!.end()];
+      const [later, now] = apart < 0 ? ends : ends.toReversed();
+      // It takes its place among what runs before the other one does.
+      const waited = (async () => {
+        for (let n = 0; n < Math.abs(apart); n++) await Promise.resolve();
+      })();
+      void waited.then(later);
+      now!();
+      await turn();
+      expect(begun).toEqual([0, 1]);
+      let isOver = false;
+      void all.then(() => (isOver = true));
+      await turn();
+      expect(isOver).toBe(false);
+      running.get(1)!.end();
+      await all;
+    }
+  });
+
   it('goes on with other users while one is busy, and takes the one with the most to do first', async () => {
     const { work, running, begun } = heldWork();
     const finished = forEachInLanes(inBatches(itemsOf('abbbccd'), 7), {

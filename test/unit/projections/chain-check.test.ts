@@ -36,5 +36,8 @@ describe('the check of predecessors', () => {
     const check = createPredecessorCheck(0);
     for (let number = 1; number <= limits.chainCheckStreamsMax + 1; number += 1) check(commit(number, `stream-${number}`, null));
     check(commit(limits.chainCheckStreamsMax + 2, 'stream-1', 1));
+    // By now the second one is forgotten, and the first is not any more.
+    check(commit(limits.chainCheckStreamsMax + 3, 'stream-2', null));
+    expect(() => check(commit(limits.chainCheckStreamsMax + 4, 'stream-1', null))).toThrow('follows none');
   });
 });
