@@ -164,7 +164,9 @@ describe('sessions on several gateways', () => {
     const { session } = await sessions.open(userId);
     const calls: string[] = [];
     sessions.onEnd(session, () => calls.push('left'))();
+    const leave = sessions.onEnd(session, () => calls.push('left later'));
     sessions.onEnd(session, () => calls.push('stayed'));
+    leave();
     await sessions.end(session.sessionId);
     expect(calls).toEqual(['stayed']);
   });
