@@ -78,8 +78,8 @@ export function createThroughput({ clock, metrics }: { clock: Clock; metrics: Me
       const peaks = new Map<EventType, number>();
       let slice = { began, byType: before.byType };
       for (let left = slices; left > 0; left -= 1) {
-        // After a pause of the process the lost windows are left out, not made up for.
-        due = Math.max(due, clock.monotonicMs() - sliceMs) + sliceMs;
+        // After a pause of the process the lost windows are left out, not made up for; and what is left of one is no window when it is less than half.
+        due = Math.max(due, clock.monotonicMs() - sliceMs / 2) + sliceMs;
         await clock.sleep(Math.max(0, due - clock.monotonicMs()), signal);
         if (signal.aborted) return;
         const now = { began: clock.monotonicMs(), byType: new Map(totals.byType) };

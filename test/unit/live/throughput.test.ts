@@ -44,6 +44,25 @@ test('a sample counts what happened in its window, and the peak is that of its b
   throughput.close();
 });
 
+test('a sample that comes late does not make the next window so short that its rates mean nothing', async () => {
+  const clock = createManualClock();
+  let lateMs = 80;
+  const busy = { ...clock, sleep: (ms: number, signal?: AbortSignal) => clock.sleep(ms + lateMs, signal) };
+  const throughput = createThroughput({ clock: busy, metrics: createMetrics() });
+  const samples = collect(throughput.open(100));
+  for (const [advanceMs, nextLateMs] of [
+    [180, 30],
+    [80, 0],
+    [70, 0],
+    [100, 0],
+  ] as const) {
+    lateMs = nextLateMs;
+    await clock.advance(advanceMs);
+  }
+  expect(samples.map(({ windowMs }) => windowMs)).toEqual([180, 80, 70, 100]);
+  throughput.close();
+});
+
 test('subscribers of the same window share a timer, and the last to leave ends it', async () => {
   const clock = createManualClock();
   const throughput = createThroughput({ clock, metrics: createMetrics() });
