@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { limits } from '../../limits.ts';
@@ -42,6 +42,10 @@ export async function* readLines(file: string): AsyncGenerator<LineBatch> {
 }
 
 async function* textOf(file: string): AsyncGenerator<Buffer> {
+  const found = await stat(file);
+  // Before it is opened: opening a pipe that nobody writes to holds a thread of the node for ever.
+  if (!found.isFile() && !found.isDirectory())
+    throw new ImportFileError(file, undefined, 'not a file that can be read more than once: write what a pipe gives into a file first');
   const handle = await open(file, 'r');
   const magic = Buffer.alloc(2);
   const { bytesRead } = await handle.read(magic, 0, 2, 0).catch(async (cause: unknown) => {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -90,6 +91,12 @@ describe('readLines', () => {
     const folder = await tempDir();
     await expect(linesOf(folder)).rejects.toThrow('a directory, not a file');
     await expect(linesOf(join(folder, 'none'))).rejects.toThrow('none: no such file');
+  });
+
+  it('refuses a pipe without waiting for somebody who writes to it', async () => {
+    const pipe = join(await tempDir(), 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    await expect(linesOf(pipe)).rejects.toThrow('pipe: not a file that can be read more than once');
   });
 });
 
