@@ -9,7 +9,7 @@ export class NotRunning extends Error {
 
 /**
  * Runs a job in the node that listens on the socket; aborting cancels it there.
- * @throws {NotRunning} @throws {JobFailed} with the words of the node, when it went away in the middle, or said nothing for too long.
+ * @throws {NotRunning} @throws {JobFailed} with the words of the node, when it is another user's, when it went away in the middle, or said nothing for too long.
  */
 export async function requestJob(
   path: string,
@@ -26,7 +26,9 @@ export async function requestJob(
     socket.once('connect', resolve);
     socket.once('error', (cause: NodeJS.ErrnoException) => {
       const nobody = cause.code === 'ENOENT' || cause.code === 'ECONNREFUSED' || cause.code === 'ENOTSOCK';
-      reject(nobody ? new NotRunning('no Starling runs on this data directory', { cause }) : cause);
+      if (nobody) return reject(new NotRunning('no Starling runs on this data directory', { cause }));
+      const forbidden = `${path} is not for this user: run the command as the user that runs Starling there`;
+      reject(cause.code === 'EACCES' || cause.code === 'EPERM' ? new JobFailed('FORBIDDEN', forbidden, { cause }) : cause);
     });
   });
   const cancel = (): void => void socket.destroy();

@@ -147,6 +147,13 @@ async function initialise(binaries: PostgresBinaries, cluster: string): Promise<
           'everything that can be read is built anew from the log, only sessions end',
       );
     }
+    const { uid } = await stat(cluster);
+    // Root, without its powers there, may not even look into it. Everybody else is told by PostgreSQL whose it is.
+    if (process.getuid?.() === 0 && uid !== 0) {
+      throw new Error(
+        `${cluster} belongs to the user with id ${uid}: run Starling as that user and not as root, such as with sudo -u '#${uid}'`,
+      );
+    }
     return;
   }
   await removeUnfinished(cluster);

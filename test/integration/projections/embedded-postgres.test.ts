@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { access, chmod, mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { access, chmod, chown, mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
@@ -126,6 +126,16 @@ describe('the embedded PostgreSQL', () => {
     await mkdir(join(directory, 'cluster'), { recursive: true });
     await writeFile(join(directory, 'cluster', 'PG_VERSION'), '15\n');
     await expect(start(directory)).rejects.toThrow(/made by PostgreSQL 15, .* move that folder away/);
+  });
+
+  it.skipIf(process.getuid?.() !== 0)('says to root as whom to run on files of another user', async () => {
+    const directory = await tempDir('pg');
+    await mkdir(join(directory, 'cluster'));
+    await writeFile(join(directory, 'cluster', 'PG_VERSION'), '18\n');
+    await chown(join(directory, 'cluster'), 1234, 1234);
+    await expect(start(directory)).rejects.toThrow(
+      "belongs to the user with id 1234: run Starling as that user and not as root, such as with sudo -u '#1234'",
+    );
   });
 
   it('finds a place for its socket below a very long path', async () => {

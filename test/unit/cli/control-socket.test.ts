@@ -1,7 +1,9 @@
-import { stat, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { chmod, stat, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { NotRunning, requestJob } from '../../../src/cli/control-client.ts';
 import type { Progress } from '../../../src/cli/control-protocol.ts';
@@ -13,6 +15,8 @@ import { silentLogger } from '../../../src/logger.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 import { eventually } from '../../support/wait-for.ts';
 
+const run = promisify(execFile);
+const root = process.getuid?.() === 0;
 const never = new AbortController().signal;
 const status = { job: 'status', arguments: {} } as const;
 const quiet = { signal: never, report: () => undefined };
@@ -45,6 +49,20 @@ describe('the control socket', () => {
     expect(await requestJob(path, status, quiet)).toBe(1);
     await server.close();
     await expect(requestJob(path, status, quiet)).rejects.toThrow(NotRunning);
+  });
+
+  it('says to another user whose it is', async () => {
+    const path = await serve(async () => 1);
+    // Root may open every socket, so it asks as somebody else.
+    if (root) await chmod(join(path, '..'), 0o755);
+    else await chmod(path, 0);
+    const source = `
+      import { requestJob } from './src/cli/control-client.ts';
+      if (process.getuid() === 0) process.setuid(65534);
+      await requestJob(${JSON.stringify(path)}, { job: 'status', arguments: {} }, { signal: new AbortController().signal, report: () => undefined })
+        .then(() => console.log('answered'), (error) => console.log(error.code, error.message));`;
+    const { stdout } = await run(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', source]);
+    expect(stdout).toMatch(/^FORBIDDEN .*control\.sock is not for this user: run the command as the user that runs Starling there/);
   });
 
   it('is not waited for without end when its process stands still', async () => {
