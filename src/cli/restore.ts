@@ -40,7 +40,8 @@ export async function run(given: Arguments, { terminal }: CommandContext): Promi
       await verifyLog(folder, manifest, logger);
       await renewLogId({ directory: folder, random: systemRandom, logger });
     } catch (error) {
-      await rm(folder, { recursive: true, force: true });
+      // What was being unpacked when the damage was met may still come: then the folder is not empty yet.
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
       throw error;
     }
     await Promise.all([logFileName, savedSessionsName].map((name) => sync(join(folder, name))));
