@@ -50,7 +50,7 @@ export async function unpack(file: string, folder: string, names: readonly strin
     const { code, message } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT') throw new JobFailed('NO_SUCH_FILE', `${file}: no such file`, { cause });
     if (code === 'EACCES') throw new JobFailed('NO_PERMISSION', `${file}: this user may not read it`, { cause });
-    if (code === 'ENOSPC') throw cause;
+    if (code === 'ENOSPC') throw new JobFailed('DISK_FULL', `the disk is full at ${folder}: make room there and restore again`, { cause });
     throw damaged(`it cannot be unpacked (${message})`, cause);
   }
   if (stranger !== undefined) throw damaged(`it holds ${JSON.stringify(stranger)}, which no backup does`);

@@ -20,6 +20,9 @@ export async function gatherBeside<T>(file: string, gather: (folder: string) => 
     await mkdir(folder, { mode: 0o700 }).catch((cause: unknown) => refuse(file, cause));
     try {
       return await gather(folder);
+    } catch (cause) {
+      if (isDiskFull(cause)) throw cannotBeWritten(file, 'its disk is full: make room there, or choose another place', cause);
+      throw cause;
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
@@ -46,6 +49,11 @@ function refuse(file: string, cause: unknown): never {
     EEXIST: `remove ${file}.partial-${process.pid} first, which an earlier backup has left`,
   }[(cause as NodeJS.ErrnoException).code ?? ''];
   throw reason === undefined ? cause : cannotBeWritten(file, reason, cause);
+}
+
+/** By its words: LMDB gives no code for a copy that it could not write. */
+function isDiskFull(cause: unknown): boolean {
+  return cause instanceof Error && /^(ENOSPC: )?no space left on device/i.test(cause.message);
 }
 
 function cannotBeWritten(file: string, reason: string, cause?: unknown): JobFailed {

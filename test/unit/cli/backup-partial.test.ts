@@ -36,3 +36,11 @@ test('a backup removes what killed ones have left beside its file, and nothing e
   expect((await readdir(folder)).toSorted()).toEqual([...kept, `${kept[0]}.tar.gz`].toSorted());
   await expect(gatherBeside(join(folder, 'none', 'backup'), async () => undefined)).rejects.toThrow('its folder does not exist');
 });
+
+test('a backup to a full disk says which one', async () => {
+  const file = join(await tempDir('backup'), 'backup.tar.gz');
+  const full = `${file} cannot be written: its disk is full: make room there, or choose another place`;
+  await expect(gatherBeside(file, () => writeFile('/dev/full', 'part'))).rejects.toThrow(full);
+  // As LMDB says it.
+  await expect(gatherBeside(file, () => Promise.reject(new Error('No space left on device')))).rejects.toThrow(full);
+});
