@@ -83,6 +83,11 @@ export async function findCheckpoint(session: Session, schema: SchemaName): Prom
   return rows[0];
 }
 
+/** Whoever drops a schema wants it built anew; a checkpoint that stayed would say that all its rows are there. */
+export async function forgetDropped(session: Session, schema: SchemaName): Promise<void> {
+  await session.query({ text: 'delete from starling.checkpoints where projection = $1 and to_regnamespace($1) is null', values: [schema] });
+}
+
 /** Makes a schema for a projection, with tables from `sql`, and its checkpoint before the first event. */
 export async function createSchema(session: Session, projection: Projection, schema: SchemaName, logId: LogId, sql: string): Promise<void> {
   await refuseForeignSchema(session, schema);
@@ -119,6 +124,7 @@ export async function ensureLive(database: Database, projection: Projection, log
 async function ensure(session: Session, projection: Projection, logId: LogId): Promise<void> {
   await lockSchemas(session);
   await refuseDatabaseOfAnotherLog(session, logId);
+  await forgetDropped(session, projection.name);
   const found = await findCheckpoint(session, projection.name);
   if (found === undefined) {
     await createSchema(session, projection, projection.name, logId, projection.tablesSql + projection.indexesSql);

@@ -2,7 +2,14 @@ import type { EventLog } from '../../events/event-log.ts';
 import { endReaching } from '../../events/proven-tail.ts';
 import { limits } from '../../limits.ts';
 import type { Held } from '../apply.ts';
-import { createSchema, findCheckpoint, lockSchemas, refuseDatabaseOfAnotherLog, refuseForeignSchema } from '../checkpoints.ts';
+import {
+  createSchema,
+  findCheckpoint,
+  forgetDropped,
+  lockSchemas,
+  refuseDatabaseOfAnotherLog,
+  refuseForeignSchema,
+} from '../checkpoints.ts';
 import type { Checkpoint } from '../checkpoints.ts';
 import type { Database, Session } from '../database.ts';
 import { commitOfPlace } from '../places.ts';
@@ -33,6 +40,7 @@ export async function beginShadow(database: Database, projection: Projection, lo
     await refuseDatabaseOfAnotherLog(session, log.id);
     // Told now, and not after everything was loaded: the swap needs the name for what is live.
     await refuseForeignSchema(session, `${projection.name}_old`);
+    await forgetDropped(session, projection.name);
     await dropSchema(session, schema);
     await createSchema(session, projection, schema, log.id, projection.tablesSql + projection.loadingSql);
   });

@@ -83,6 +83,21 @@ describe('a replay in trouble', () => {
     expect(await schemas(database)).toEqual(['network', 'statistics']);
   });
 
+  it('builds anew a schema that somebody has dropped alone, by a replay as by a start', async () => {
+    const { log, ...writer } = createWriter();
+    await writer.register(1);
+    const database = await postgres.createDatabase();
+    const options = { projections: bothProjections, log, database, clock: systemClock, logger: silentLogger };
+    const outcomes = async () => (await replay(options)).projections.map(({ outcome, swapped }) => `${outcome} ${swapped}`);
+    await outcomes();
+    await database.query({ text: 'drop schema network cascade' });
+    expect(await outcomes()).toEqual(['built true', 'equal true']);
+    await database.query({ text: 'drop schema network cascade' });
+    const { reach } = await postgres.project(log, bothProjections, database);
+    await reach(await writer.post(1, 1));
+    expect(await outcomes()).toEqual(['equal true', 'equal true']);
+  });
+
   it('goes on where the schemas were dropped that a database of another log is to be emptied of', async () => {
     const first = createWriter();
     await first.register(1);
