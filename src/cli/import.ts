@@ -31,7 +31,8 @@ export const spec: CommandSpec = {
   notes: [
     'The files are UTF-8 text, plain or gzip. Number 1117 becomes the user u1117. Authors are drawn by their number of followers.',
     'Both files are checked to the end first: a wrong line is named and nothing is imported. An import that was interrupted goes on',
-    'where it was when it is run again, and nothing is doubled. Works while Starling runs, and while it does not.',
+    'where it was when it is run again with the same files and seed, and nothing is doubled. Other follows, or another seed, draw other',
+    'authors: posts of an earlier import come once more, from them. Works while Starling runs, and while it does not.',
   ],
 };
 
