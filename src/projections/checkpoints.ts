@@ -50,8 +50,8 @@ export async function refuseDatabaseOfAnotherLog(session: Session, logId: LogId)
   if (other === undefined) return;
   const schemas = all.map(({ projection }) => projection).join(', ');
   throw new DatabaseOfAnotherLog(
-    `this database holds the read models of the log ${other.log_id}, and this log is ${logId}: give each log a database of its own, ` +
-      `or empty this one (drop its schemas ${schemas} and starling) to build it from this log`,
+    `this database holds the read models of the log ${other.log_id}, and this log is ${logId}. Is the disk of that log not mounted, or moved? ` +
+      `Then bring it back. Otherwise give each log a database of its own, or empty this one (drop its schemas ${schemas} and starling) to build it from this log`,
   );
 }
 

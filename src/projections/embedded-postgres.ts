@@ -5,7 +5,7 @@ import type { Clock } from '../clock.ts';
 import { limits } from '../limits.ts';
 import type { Logger } from '../logger.ts';
 import { folderForSocket } from '../socket-path.ts';
-import { explainFailure, findPostgresBinaries, spawnUnprivileged } from './postgres-binaries.ts';
+import { builtAnew, explainFailure, findPostgresBinaries, spawnUnprivileged } from './postgres-binaries.ts';
 import type { PostgresBinaries } from './postgres-binaries.ts';
 import { stopOrphan, stopPostmaster } from './postgres-orphan.ts';
 
@@ -143,8 +143,7 @@ async function initialise(binaries: PostgresBinaries, cluster: string): Promise<
     const found = (await readFile(join(cluster, 'PG_VERSION'), 'utf8')).trim();
     if (found !== postgresMajor) {
       throw new Error(
-        `${cluster} was made by PostgreSQL ${found}, and this Starling brings ${postgresMajor}: move that folder away and start again; ` +
-          'everything that can be read is built anew from the log, only sessions end',
+        `${cluster} was made by PostgreSQL ${found}, and this Starling brings ${postgresMajor}: move that folder away and start again; ${builtAnew}`,
       );
     }
     const { uid } = await stat(cluster);

@@ -65,6 +65,9 @@ export function spawnUnprivileged(binary: string, args: readonly string[]): Chil
   return spawn(command, all, { env: environment, stdio: ['ignore', 'ignore', 'pipe'], detached: true, cwd: '/' });
 }
 
+/** What becomes of a PostgreSQL whose files are moved away. */
+export const builtAnew = 'everything that can be read is built anew from the log, only sessions end';
+
 /** What to tell when a binary has failed: `output` is its standard error. */
 export function explainFailure(what: string, output: string, cause?: unknown): Error {
   const root = process.getuid?.() === 0;
@@ -79,5 +82,8 @@ export function explainFailure(what: string, output: string, cause?: unknown): E
   const hint = notFound
     ? 'the binary cannot be run here (on a system without glibc, set DATABASE_URL to use a PostgreSQL of your own)'
     : output.trim();
-  return new Error(`${what}: ${hint}`, { cause });
+  const cure = /\bPANIC:/.test(output)
+    ? `\nIf its files are damaged, move the folder of PostgreSQL away and start again: ${builtAnew}.`
+    : '';
+  return new Error(`${what}: ${hint}${cure}`, { cause });
 }

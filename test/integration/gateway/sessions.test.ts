@@ -4,6 +4,7 @@ import type { Clock } from '../../../src/clock.ts';
 import type { UserId } from '../../../src/events/ids.ts';
 import { createPostgresAttemptLimits } from '../../../src/gateway/attempt-limits-postgres.ts';
 import { createPostgresSessions } from '../../../src/gateway/sessions-postgres.ts';
+import type { SignedIn } from '../../../src/gateway/sessions.ts';
 import { limits } from '../../../src/limits.ts';
 import { silentLogger } from '../../../src/logger.ts';
 import type { Database } from '../../../src/projections/database.ts';
@@ -55,6 +56,35 @@ async function remembered(sessions: ReturnType<typeof createPostgresSessions>, t
   }, 'a token that is found without a look-up');
 }
 
+/** Ends sessions behind the back of the feeds, as if the news had been lost with the connection. */
+async function cutNews(...ended: readonly SignedIn[]) {
+  await postgres.database.query({ text: `select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen %'` });
+  for (const { sessionId } of ended)
+    await databases[0]!.query({
+      text: 'delete from starling.sessions where token_hash = $1',
+      values: [Buffer.from(sessionId, 'base64url')],
+    });
+}
+
+/** A database whose first look-up of a session has found its row, and answers when it is let go. */
+function holdFirstLookUp(database: Database) {
+  let release: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  let asked = false;
+  const slow: Database = {
+    ...database,
+    query: async <Row extends object>(statement: Parameters<Database['query']>[0]) => {
+      const rows = await database.query<Row>(statement);
+      if (statement.name === 'find-session' && !asked) {
+        asked = true;
+        await held;
+      }
+      return rows;
+    },
+  };
+  return { slow, release, onItsWay: () => asked };
+}
+
 describe('sessions on several gateways', () => {
   test('are found on each, and mostly without a statement', async () => {
     const [here, there] = [openSessions(databases[0]!), openSessions(databases[1]!)];
@@ -96,12 +126,7 @@ describe('sessions on several gateways', () => {
     const calls: string[] = [];
     there.onEnd(kept.session, () => calls.push('kept'));
     there.onEnd(ended.session, () => calls.push('ended'));
-    await postgres.database.query({ text: `select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen %'` });
-    // Ended behind the back of the feed, as if the news had been lost with the connection.
-    await databases[0]!.query({
-      text: 'delete from starling.sessions where token_hash = $1',
-      values: [Buffer.from(ended.session.sessionId, 'base64url')],
-    });
+    await cutNews(ended.session);
     await eventually(() => calls.length > 0, 'the end of the session is found out');
     expect(calls).toEqual(['ended']);
     expect(await there.find(ended.token)).toBeNull();
@@ -109,26 +134,13 @@ describe('sessions on several gateways', () => {
   });
 
   test('that end while they are looked up are not remembered', async () => {
-    let release: () => void = () => undefined;
-    const held = new Promise<void>((resolve) => (release = resolve));
-    let asked = false;
-    const slow: Database = {
-      ...databases[1]!,
-      query: async <Row extends object>(statement: Parameters<Database['query']>[0]) => {
-        const rows = await databases[1]!.query<Row>(statement);
-        if (statement.name === 'find-session' && !asked) {
-          asked = true;
-          await held;
-        }
-        return rows;
-      },
-    };
+    const { slow, onItsWay, release } = holdFirstLookUp(databases[1]!);
     const [here, there] = [openSessions(databases[0]!), openSessions(slow)];
     const other = await here.open(userId);
     const stopWatching = there.onEnd(other.session, () => undefined);
     const { token, session } = await here.open(userId);
     const finding = there.find(token);
-    await eventually(() => asked, 'the row is on its way');
+    await eventually(onItsWay, 'the row is on its way');
     await here.end(session.sessionId);
     // Whatever was sent before another end has come when that other end is known.
     const known = new Promise<void>((resolve) => void there.onEnd(other.session, resolve));
@@ -138,6 +150,20 @@ describe('sessions on several gateways', () => {
     await finding;
     expect(await there.find(token)).toBeNull();
     stopWatching();
+  });
+
+  test('that end, unheard, while they are looked up are not remembered either', async () => {
+    const { slow, onItsWay, release } = holdFirstLookUp(databases[1]!);
+    const [here, there] = [openSessions(databases[0]!), openSessions(slow)];
+    const [watched, ended] = [await here.open(userId), await here.open(userId)];
+    const noticed = new Promise<void>((resolve) => void there.onEnd(watched.session, resolve));
+    const finding = there.find(ended.token);
+    await eventually(onItsWay, 'the row is on its way');
+    await cutNews(watched.session, ended.session);
+    await noticed;
+    release();
+    await finding;
+    expect(await there.find(ended.token)).toBeNull();
   });
 
   test('end by themselves when their time is over, also for who watches', async () => {

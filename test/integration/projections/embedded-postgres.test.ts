@@ -128,6 +128,15 @@ describe('the embedded PostgreSQL', () => {
     await expect(start(directory)).rejects.toThrow(/made by PostgreSQL 15, .* move that folder away/);
   });
 
+  it('says what to do about damaged files', async () => {
+    const directory = await tempDir('pg');
+    await (await start(directory)).stop();
+    await writeFile(join(directory, 'cluster', 'global', 'pg_control'), '');
+    await expect(start(directory)).rejects.toThrow(
+      /PANIC: .*\nIf its files are damaged, move the folder of PostgreSQL away and start again/s,
+    );
+  });
+
   it.skipIf(process.getuid?.() !== 0)('says to root as whom to run on files of another user', async () => {
     const directory = await tempDir('pg');
     await mkdir(join(directory, 'cluster'));

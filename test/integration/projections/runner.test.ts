@@ -178,7 +178,7 @@ describe('a projection', () => {
     const other = createMemoryLog({ random: seededRandom(2) });
     await expect(start(networkProjection, other, database)).rejects.toMatchObject({
       code: 'DATABASE_OF_ANOTHER_LOG',
-      message: expect.stringContaining('give each log a database of its own'),
+      message: expect.stringMatching(/not mounted, or moved\? Then bring it back\. Otherwise give each log a database of its own/),
     });
   });
 
