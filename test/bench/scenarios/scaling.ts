@@ -95,6 +95,7 @@ async function populate(stand: Stand, users: number): Promise<Sized> {
   await system.call('importFiles', { ...files, inFlight: commandsInFlight });
   stand.progress(`projecting ${count} users`);
   await system.call('caughtUp', undefined);
+  await system.call('vacuumed', undefined);
   const people = await system.call('openSessions', { usersMax: scaling.sessionsMax });
   const resuming = await findResuming(
     system.port,
