@@ -70,15 +70,12 @@ export async function startDatabase(
 /** Opens the database, brings it up to date, and runs the projections where that is this node's role. @throws {DatabaseUnavailable} with the cure. */
 export async function openReadSide(target: DatabaseTarget, ports: ReadSidePorts, stack: ShutdownStack): Promise<ReadSide> {
   const { log, roles, clock, logger } = ports;
-  const database = await openDatabase(target, { logger, applicationName: 'starling' }).catch((cause: unknown) => {
-    if (!('url' in target) || !(cause instanceof DatabaseUnavailable)) throw cause;
-    throw new DatabaseUnavailable(
-      `DATABASE_URL: ${cause.message}: start that server, correct the address, or leave DATABASE_URL away to run the embedded one`,
-      { cause },
-    );
-  });
+  const explained = (cause: unknown): never => {
+    throw 'url' in target ? aboutAddress(cause) : cause;
+  };
+  const database = await openDatabase(target, { logger, applicationName: 'starling' }).catch(explained);
   stack.push('database', () => database.close());
-  await migrate(database);
+  await migrate(database).catch(explained);
   // A replay is the cure of rows that are ahead, so a node that only runs jobs takes them.
   if (roles.includes('actors') || roles.includes('projections')) await refuseDatabaseOfOtherHistory(database, log);
   else await refuseDatabaseOfAnotherLog(database, log.id);
@@ -100,6 +97,18 @@ export async function openReadSide(target: DatabaseTarget, ports: ReadSidePorts,
   });
   stack.push('watch of the database', () => watch.stop());
   return { database, readModel, caughtUp, projections: running };
+}
+
+/** Whose address is wrong, and what to do, where the server or its rights are what fails. */
+function aboutAddress(cause: unknown): unknown {
+  const { code, message } = cause as { readonly code?: unknown; readonly message?: unknown };
+  if (cause instanceof DatabaseUnavailable) {
+    const cure = 'start that server, correct the address, or leave DATABASE_URL away to run the embedded one';
+    return new DatabaseUnavailable(`DATABASE_URL: ${String(message)}: ${cure}`, { cause });
+  }
+  // Wrong credentials, no such database, no right to create.
+  if (!/^(28...|3D000|42501)$/.test(String(code))) return cause;
+  return new Error(`DATABASE_URL: ${String(message)}: correct the address, or let that role create schemas in that database`, { cause });
 }
 
 async function startProjections(

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { chmod, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { type Socket, createServer } from 'node:net';
 import { limits } from '../limits.ts';
 import type { Logger } from '../logger.ts';
@@ -35,12 +35,13 @@ export async function serveControl(path: string, runJob: RunJob, options: { logg
     running.add(served);
   });
   await rm(path, { force: true });
-  // Between `bind` and `chmod` the socket has the mode that the umask leaves; the directory around it is private already.
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
+    // Bound before `listen` returns, and its owner's alone from then on: a `chmod` would come late where the directory is open to others.
+    const umask = process.umask(0o177);
     server.listen(path, resolve);
+    process.umask(umask);
   });
-  await chmod(path, 0o600);
   server.on('error', (error) => options.logger.error({ error: error.message }, 'control socket'));
   return {
     async close() {

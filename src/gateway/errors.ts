@@ -53,7 +53,7 @@ const rejectionMessages = {
   'post-not-found': 'There is no such post.',
   'not-the-author': 'Only its author can delete a post.',
   'post-empty': 'A post needs some text.',
-  'post-too-long': 'A post has at most 500 characters.',
+  'post-too-long': `A post has at most ${limits.postGraphemesMax} characters, and ${limits.postBytesMax} bytes.`,
   'command-id-reused': 'This command id was used for something else.',
 } satisfies Record<Rejection, string>;
 

@@ -69,6 +69,21 @@ test('a node that only runs jobs takes rows of another version, since the cure o
   await expect(openReadSide(target, { ...ports, roles: ['projections'] }, stack)).rejects.toMatchObject({ code: 'PROJECTION_OUTDATED' });
 });
 
+test('a node that PostgreSQL refuses says so of DATABASE_URL, with the cure', async () => {
+  const { database, target } = await postgres.createDatabaseAt();
+  await database.query({ text: 'create role guest login' });
+  const stack = createShutdownStack(silentLogger);
+  postgres.cleanUp(() => stack.stop());
+  const { log } = createWriter();
+  const ports = { ...common, roles: ['gateway'] as const, nodeId: newNodeId(), log, onApplied: () => undefined, isCutOff: () => false };
+  const open = (user: string, name: string) =>
+    openReadSide({ url: `postgresql:///${name}?user=${user}&host=${encodeURIComponent(target.host)}` }, ports, stack);
+  const cure = 'correct the address, or let that role create schemas in that database';
+  await expect(open('starling', 'nowhere')).rejects.toThrow(`DATABASE_URL: database "nowhere" does not exist: ${cure}`);
+  await expect(open('nobody', target.database)).rejects.toThrow(`DATABASE_URL: role "nobody" does not exist: ${cure}`);
+  await expect(open('guest', target.database)).rejects.toThrow(/^DATABASE_URL: permission denied for .*: correct the address, or let/);
+});
+
 test('a node whose code no longer fits the rows leaves them to one whose code does', async () => {
   const writer = createWriter();
   const database = await postgres.createDatabase();

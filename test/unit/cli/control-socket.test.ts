@@ -44,6 +44,8 @@ describe('the control socket', () => {
   it('is for its owner alone, and takes the place of one that was left over', async () => {
     const path = join(await tempDir(), 'control.sock');
     await writeFile(path, 'left over');
+    const umask = process.umask(0);
+    onTestFinished(() => void process.umask(umask));
     const server = await serveControl(path, async () => 1, { logger: silentLogger });
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     expect(await requestJob(path, status, quiet)).toBe(1);
