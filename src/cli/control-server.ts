@@ -39,8 +39,11 @@ export async function serveControl(path: string, runJob: RunJob, options: { logg
     server.once('error', reject);
     // Bound before `listen` returns, and its owner's alone from then on: a `chmod` would come late where the directory is open to others.
     const umask = process.umask(0o177);
-    server.listen(path, resolve);
-    process.umask(umask);
+    try {
+      server.listen(path, resolve);
+    } finally {
+      process.umask(umask);
+    }
   });
   server.on('error', (error) => options.logger.error({ error: error.message }, 'control socket'));
   return {
