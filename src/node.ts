@@ -15,7 +15,7 @@ import type { DataDirectory } from './data-directory.ts';
 import type { EventLog } from './events/event-log.ts';
 import { eventGenerations, newestGeneration } from './events/generations.ts';
 import type { LmdbEventLog } from './events/lmdb-log.ts';
-import { assertCanListen } from './gateway/listening.ts';
+import type { LaunchedDatabase } from './launch-database.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import { createMetrics } from './metrics.ts';
@@ -26,13 +26,12 @@ import { openLog } from './open-log.ts';
 import { openSnapshots } from './open-snapshots.ts';
 import { readProjectionStatuses } from './projections/statuses.ts';
 import type { ReadSide } from './read-side.ts';
-import { openReadSide, startDatabase } from './read-side.ts';
+import { openReadSide } from './read-side.ts';
 import { readinessOf } from './readiness.ts';
-import { createShutdownStack } from './shutdown-stack.ts';
 import type { ShutdownStack } from './shutdown-stack.ts';
 import { createLocalTransport } from './transport/local-transport.ts';
 import { startMeters } from './transport/meter-reports.ts';
-import { connectNats } from './transport/nats-transport.ts';
+import type { NatsTransportOptions } from './transport/nats-transport.ts';
 import type { Transport } from './transport/transport.ts';
 
 /** A running node: the parts that jobs work with. */
@@ -56,31 +55,23 @@ export interface Node {
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
-  /** Drains and stops in reverse order. */
-  stop(): Promise<void>;
 }
 
 export interface NodeOptions {
   readonly roles: readonly Role[];
   readonly directory: DataDirectory;
   readonly logger: Logger;
+  /** Undefined for a node that needs none. */
+  readonly database: LaunchedDatabase | undefined;
+  /** What runs already, and stops last. */
+  readonly stack: ShutdownStack;
   /** Called when the database is up to date and before anybody is served. */
   readonly beforeServing?: (database: Database) => Promise<void>;
 }
 
-/** Starts the parts in the order of what they need; when one fails, those that run are stopped again, and its error is thrown. */
+/** Starts the parts in the order of what they need. When one fails, `stack` holds those that run. */
 export async function startNode(config: Config, options: NodeOptions): Promise<Node> {
-  const stack = createShutdownStack(options.logger);
-  try {
-    return await start(config, options, stack);
-  } catch (error) {
-    await stack.stop();
-    throw error;
-  }
-}
-
-async function start(config: Config, options: NodeOptions, stack: ShutdownStack): Promise<Node> {
-  const { directory, logger } = options;
+  const { directory, logger, stack } = options;
   const clock = systemClock;
   const random = systemRandom;
   const metrics = createMetrics({ process: true });
@@ -88,19 +79,17 @@ async function start(config: Config, options: NodeOptions, stack: ShutdownStack)
   const startedAt = clock.now();
   const has = (role: Role): boolean => options.roles.includes(role);
 
-  if (has('gateway')) await assertCanListen(config);
-  // PostgreSQL takes longest, and loading the gateway next; the log opens meanwhile.
-  const target = reads(config, options.roles) ? startDatabase(config, directory, { logger, clock }, stack) : undefined;
+  // Loading the gateway takes longest; the log opens meanwhile.
   const gatewayModule = has('gateway') ? import('./gateway-role.ts') : undefined;
-  // Whichever fails first is what is thrown; the other must not count as unhandled.
-  for (const begun of [target, gatewayModule]) begun?.catch(() => undefined);
+  // Something else may fail first, and is what is thrown then.
+  gatewayModule?.catch(() => undefined);
 
   const { log, embedded, space } = await openLog(config, directory, { random, logger, metrics, clock });
   stack.push('event log', () => log.close());
   const transport =
     config.natsUrl === undefined
       ? createLocalTransport({ clock, logger })
-      : await connectNats({ servers: config.natsUrl, files: config.natsFiles, name: `starling ${id}`, clock, random, logger, metrics });
+      : await connectOverNats({ servers: config.natsUrl, files: config.natsFiles, name: `starling ${id}`, clock, random, logger, metrics });
   stack.push('transport', () => transport.close());
   const meters = startMeters({ transport, space, nodeId: id, clock });
   stack.push('meters', () => meters.stop());
@@ -128,9 +117,9 @@ async function start(config: Config, options: NodeOptions, stack: ShutdownStack)
 
   // Before the actors: a database that shows more than the log holds is refused before anything is appended.
   const readSide =
-    target &&
+    options.database &&
     (await openReadSide(
-      await target,
+      await options.database.target,
       {
         ...ports,
         ...options,
@@ -153,7 +142,7 @@ async function start(config: Config, options: NodeOptions, stack: ShutdownStack)
     readSide &&
     (await (await gatewayModule)?.startGateway({ ...node, ...readSide, cluster, ready: () => readinessOf(node) }, config, stack));
   logger.info({ node: id, roles: options.roles, elapsedMs: clock.now() - startedAt }, 'node started');
-  return { ...node, url: gateway?.url, stop: () => stack.stop() };
+  return { ...node, url: gateway?.url };
 
   async function startActors(): Promise<ActorHost> {
     const run = await takePartInRun({ ...ports, label: config.label });
@@ -165,7 +154,8 @@ async function start(config: Config, options: NodeOptions, stack: ShutdownStack)
   }
 }
 
-/** Actors need no database. A node that only runs a job in a cluster has the one of the cluster, if it was told where that is. */
-function reads({ logEngine, databaseUrl }: Config, roles: readonly Role[]): boolean {
-  return roles.length === 0 ? logEngine === 'lmdb' || databaseUrl !== undefined : roles.some((role) => role !== 'actors');
+/** Loaded by whom needs it: it brings a large client. */
+async function connectOverNats(options: NatsTransportOptions): Promise<Transport> {
+  const { connectNats } = await import('./transport/nats-transport.ts');
+  return connectNats(options);
 }

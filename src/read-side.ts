@@ -1,8 +1,5 @@
 import type { Clock } from './clock.ts';
-import type { Config } from './config.ts';
 import type { Role } from './settings.ts';
-import { postgresFolder } from './data-directory.ts';
-import type { DataDirectory } from './data-directory.ts';
 import type { EventLog } from './events/event-log.ts';
 import { limits } from './limits.ts';
 import type { Logger } from './logger.ts';
@@ -14,7 +11,6 @@ import { createReadModel } from './projections/create-read-model.ts';
 import type { Database } from './projections/database.ts';
 import { DatabaseUnavailable } from './projections/database.ts';
 import { watchDatabase } from './projections/database-watch.ts';
-import { startEmbeddedPostgres } from './projections/embedded-postgres.ts';
 import { sessionName } from './projections/lease.ts';
 import { migrate } from './projections/migrate.ts';
 import { networkProjection } from './projections/network/projection.ts';
@@ -51,20 +47,6 @@ export interface ReadSidePorts {
   readonly isCutOff: () => boolean;
   /** Called when the database is up to date and before anybody is served. */
   readonly beforeServing?: (database: Database) => Promise<void>;
-}
-
-/** The PostgreSQL to use: the one of the configuration, or an embedded one, which is started. */
-export async function startDatabase(
-  config: Config,
-  directory: DataDirectory,
-  ports: { logger: Logger; clock: Clock },
-  stack: ShutdownStack,
-): Promise<DatabaseTarget> {
-  if (config.databaseUrl !== undefined) return { url: config.databaseUrl };
-  const starting = startEmbeddedPostgres({ directory: directory.inside(postgresFolder), ...ports });
-  // Pushed before it runs: whoever fails in the meantime still stops it.
-  stack.push('PostgreSQL', async () => (await starting.catch(() => undefined))?.stop());
-  return (await starting).connection;
 }
 
 /** Opens the database, brings it up to date, and runs the projections where that is this node's role. @throws {DatabaseUnavailable} with the cure. */

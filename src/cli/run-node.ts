@@ -1,8 +1,12 @@
+import { systemClock } from '../clock.ts';
 import type { Config } from '../config.ts';
 import type { Role } from '../settings.ts';
 import { openDataDirectory } from '../data-directory.ts';
+import { assertCanListen } from '../gateway/listening.ts';
+import { launchDatabase, needsDatabase } from '../launch-database.ts';
 import type { Logger } from '../logger.ts';
 import type { Node } from '../node.ts';
+import { createShutdownStack } from '../shutdown-stack.ts';
 import { loadSavedSessions } from './backup/saved-sessions.ts';
 import { serveControl } from './control-server.ts';
 import { createJobs } from './jobs.ts';
@@ -24,31 +28,29 @@ export function keepsFiles({ logEngine, databaseUrl }: Config, roles: readonly R
 export async function runNode(config: Config, roles: readonly Role[], logger: Logger): Promise<OwnNode> {
   const directory =
     keepsFiles(config, roles) || config.dataDirectoryGiven ? await openDataDirectory(config.dataDirectory) : await openPassingDirectory();
-  let node: Node | undefined;
+  const stack = createShutdownStack(logger);
+  stack.push('data directory', () => directory.release());
   try {
-    // Loaded only now, so that a directory which cannot be used is told at once.
+    if (roles.includes('gateway')) await assertCanListen(config);
+    const database = needsDatabase(config, roles)
+      ? await launchDatabase(config, directory, { logger, clock: systemClock }, stack)
+      : undefined;
+    // Loaded only now: what cannot work is told at once, and PostgreSQL starts meanwhile.
     const { startNode } = await import('../node.ts');
-    node = await startNode(config, {
+    const node = await startNode(config, {
       roles,
       directory,
+      database,
+      stack,
       logger,
-      beforeServing: (database) => loadSavedSessions(directory, database, logger),
+      beforeServing: (opened) => loadSavedSessions(directory, opened, logger),
     });
     const runJob = createJobs(node);
     const control = await serveControl(directory.controlSocket, runJob, { logger });
-    const started = node;
-    return {
-      node: started,
-      runJob,
-      async stop() {
-        await control.close();
-        await started.stop();
-        await directory.release();
-      },
-    };
+    stack.push('control socket', () => control.close());
+    return { node, runJob, stop: () => stack.stop() };
   } catch (error) {
-    await node?.stop();
-    await directory.release();
+    await stack.stop();
     throw error;
   }
 }

@@ -53,17 +53,23 @@ const settings: Readonly<Record<string, string>> = {
  * is found running in there is taken for an orphan and stopped.
  * @throws {Error} with a cure, when it cannot be initialised or started.
  */
-export async function startEmbeddedPostgres(options: { directory: string; logger: Logger; clock: Clock }): Promise<EmbeddedPostgres> {
-  const { logger, clock } = options;
+export async function startEmbeddedPostgres(options: {
+  directory: string;
+  logger: Logger;
+  clock: Clock;
+  /** Called when a process of PostgreSQL has been started and is being waited for; perhaps more than once. */
+  onLaunch?: () => void;
+}): Promise<EmbeddedPostgres> {
+  const { logger, clock, onLaunch } = options;
   const directory = resolve(options.directory);
   const cluster = join(directory, 'cluster');
   const binaries = await findPostgresBinaries();
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const host = await createSocketFolder(directory);
-  await initialise(binaries, cluster);
+  await initialise(binaries, cluster, onLaunch);
   await stopOrphan(cluster, host, { clock, logger });
 
-  let running = await startServer(binaries, cluster, host, clock);
+  let running = await startServer(binaries, cluster, host, clock, onLaunch);
   let restarts = 0;
   const stopping = new AbortController();
   let restarting: Promise<void> = Promise.resolve();
@@ -138,7 +144,7 @@ async function createSocketFolder(directory: string): Promise<string> {
 }
 
 /** Creates the files of a new server beside their place and moves them there when all are on disk: a half-made one is never mistaken for a whole. */
-async function initialise(binaries: PostgresBinaries, cluster: string): Promise<void> {
+async function initialise(binaries: PostgresBinaries, cluster: string, onLaunch?: () => void): Promise<void> {
   if (await exists(join(cluster, 'PG_VERSION'))) {
     const found = (await readFile(join(cluster, 'PG_VERSION'), 'utf8')).trim();
     if (found !== postgresMajor) {
@@ -160,7 +166,7 @@ async function initialise(binaries: PostgresBinaries, cluster: string): Promise<
   const unfinished = await mkdtemp(`${cluster}.unfinished-`);
   // The built-in locale is the same on every system, with or without locales installed.
   const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
-  await run(binaries.initdb, ['-D', unfinished, ...locale, '--no-sync', '--auth=trust', '--username=starling'], 'initdb failed');
+  await run(binaries.initdb, ['-D', unfinished, ...locale, '--no-sync', '--auth=trust', '--username=starling'], 'initdb failed', onLaunch);
   await run(binaries.initdb, ['-D', unfinished, '--sync-only'], 'initdb failed to sync');
   await rm(cluster, { recursive: true, force: true });
   await rename(unfinished, cluster);
@@ -176,8 +182,9 @@ async function removeUnfinished(cluster: string): Promise<void> {
   }
 }
 
-async function run(binary: string, args: readonly string[], what: string): Promise<void> {
+async function run(binary: string, args: readonly string[], what: string, onLaunch?: () => void): Promise<void> {
   const child = spawnUnprivileged(binary, args);
+  onLaunch?.();
   const output = collectOutput(child);
   const code = await new Promise<number | null>((resolvePromise, reject) => {
     child.once('error', (cause) => reject(explainFailure(what, '', cause)));
@@ -194,12 +201,19 @@ interface Server {
 }
 
 /** Starts the server and waits until it accepts connections. Tries again while the processes of one that was killed are still going away. */
-async function startServer(binaries: PostgresBinaries, cluster: string, host: string, clock: Clock): Promise<Server> {
+async function startServer(
+  binaries: PostgresBinaries,
+  cluster: string,
+  host: string,
+  clock: Clock,
+  onLaunch?: () => void,
+): Promise<Server> {
   const deadline = clock.monotonicMs() + limits.postgresStartMs;
   const all = Object.entries({ ...settings, unix_socket_directories: host });
   const args = ['-D', cluster, ...all.flatMap(([name, value]) => ['-c', `${name}=${value}`])];
   for (;;) {
     const child = spawnUnprivileged(binaries.postgres, args);
+    onLaunch?.();
     const output = collectOutput(child);
     let failure: unknown;
     let ended = false;
