@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { access, readFile, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
+import { limits } from '../limits.ts';
 
 export interface PostgresBinaries {
   readonly initdb: string;
@@ -86,4 +87,13 @@ export function explainFailure(what: string, output: string, cause?: unknown): E
     ? `\nIf its files are damaged, move the folder of PostgreSQL away and start again: ${builtAnew}.`
     : '';
   return new Error(`${what}: ${hint}${cure}`, { cause });
+}
+
+/** The end of what a child wrote to standard error, bounded. */
+export function collectOutput(child: ChildProcess): () => string {
+  let text = '';
+  child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+    text = (text + chunk).slice(-limits.postgresOutputCharsMax);
+  });
+  return () => text;
 }
