@@ -33,6 +33,11 @@ export const limits = {
   newestCommitsBytesMax: 4 * 1024 * 1024,
   /** Appends that share one transaction and one sync: more add latency and no throughput. */
   appendsPerGroupMax: 2_048,
+  /** A group of at least so many commits is written to the embedded log on the main thread, which spares two switches between threads; a smaller one would not be worth the wait. */
+  mainThreadCommitsMin: 32,
+  /** Longest mean time that the main thread may spend on such a group; a disk that takes longer gets a thread of its own again, and is looked at anew after a rest. */
+  mainThreadWriteMsMax: 4,
+  mainThreadWriteRestMs: 5_000,
   /** Appends that wait for the disk: beyond it the log says so instead of growing. */
   appendsWaitingMax: 65_536,
   /** Ends of streams that the embedded log holds in memory until it writes them, sorted: about 200 bytes each, for twice as many at the most. */

@@ -49,7 +49,7 @@ export async function openLmdbLog(options: LmdbLogOptions): Promise<LmdbEventLog
   const path = join(directory, logFileName);
   if (!readOnly) await makeDirectory(directory);
   const aboutNew = () => ({ id: newLogId(random), namespace: newNamespace(random) });
-  const store = await openLmdbStore({ directory, path, readOnly, logger, aboutNew });
+  const store = await openLmdbStore({ directory, path, readOnly, logger, clock, aboutNew });
   try {
     refuseUnfinishedCopy(store.about, path);
     const log = createStoredLog(store, { readOnly, clock, logger, ...(metrics && { metrics }) });

@@ -1,12 +1,17 @@
 import { chmod, open as openFile } from 'node:fs/promises';
 import { open } from 'lmdb';
 import type { Database, RootDatabase } from 'lmdb';
+import { systemClock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import type { Logger } from '../logger.ts';
 import type { StreamName } from './ids.ts';
 import { openFailure, writeFailure } from './lmdb-failures.ts';
 import { assertLmdbFile } from './lmdb-file.ts';
+import type { PendingCommit } from './group-commit.ts';
 import * as format from './stored-format.ts';
 import type { CommitStore } from './stored-log.ts';
+import type { HeadSlice } from './stream-heads.ts';
+import { createWriteThread } from './write-thread.ts';
 
 export interface LmdbStoreOptions {
   /** Where `path` stands. */
@@ -15,6 +20,7 @@ export interface LmdbStoreOptions {
   /** Makes nothing, writes nothing. */
   readonly readOnly: boolean;
   readonly logger: Logger;
+  readonly clock?: Clock;
   /** What a new file says about itself. */
   readonly aboutNew: () => format.LogAbout;
 }
@@ -45,7 +51,10 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStor
   }
 }
 
-async function openTables(env: RootDatabase, { directory, path, readOnly, logger, aboutNew }: LmdbStoreOptions): Promise<LmdbStore> {
+async function openTables(
+  env: RootDatabase,
+  { directory, path, readOnly, logger, clock = systemClock, aboutNew }: LmdbStoreOptions,
+): Promise<LmdbStore> {
   // One that is missing in a file opened to read only comes back undefined, whatever the type says.
   const abouts = env.openDB<unknown, string>('about', { encoding: 'json' }) as Database<unknown, string> | undefined;
   const commits = env.openDB<Uint8Array, Uint8Array>('commits', { encoding: 'binary', keyEncoding: 'binary' });
@@ -64,7 +73,33 @@ async function openTables(env: RootDatabase, { directory, path, readOnly, logger
     return 0;
   };
 
+  const thread = createWriteThread(clock);
   let failing = false;
+
+  /** All puts of one block are one transaction, and its promise speaks for all of them. */
+  const writeBeside = (group: readonly PendingCommit[], slice: HeadSlice | undefined): Promise<boolean> => {
+    const puts = () => {
+      for (const { recorded, encoded } of group) void commits.put(format.commitKey(recorded.commit), encoded);
+      for (const [stream, head] of slice?.heads ?? []) void heads.put(stream, format.encodeHead(head));
+      if (slice?.indexed !== undefined) void abouts?.put('indexed', slice.indexed);
+    };
+    const first = group[0]?.recorded.commit;
+    return first === undefined ? commits.batch(puts) : commits.ifNoExists(format.commitKey(first), puts);
+  };
+
+  /** Synced when it returns. */
+  const writeHere = (group: readonly PendingCommit[], slice: HeadSlice | undefined): boolean => {
+    const begunAt = clock.monotonicMs();
+    const written = env.transactionSync(() => {
+      if (commits.doesExist(format.commitKey(group[0]!.recorded.commit))) return false;
+      for (const { recorded, encoded } of group) commits.putSync(format.commitKey(recorded.commit), encoded);
+      for (const [stream, head] of slice?.heads ?? []) heads.putSync(stream, format.encodeHead(head));
+      if (slice?.indexed !== undefined) abouts?.putSync('indexed', slice.indexed);
+      return true;
+    });
+    thread.took(clock.monotonicMs() - begunAt);
+    return written;
+  };
 
   return {
     id: about.id,
@@ -81,15 +116,9 @@ async function openTables(env: RootDatabase, { directory, path, readOnly, logger
     head: (stream) => heads.get(stream),
     indexed: () => Number(abouts?.get('indexed') ?? 0),
     async write(group, slice) {
-      // All puts of one block are one transaction, and its promise speaks for all of them.
-      const puts = () => {
-        for (const { recorded, encoded } of group) void commits.put(format.commitKey(recorded.commit), encoded);
-        for (const [stream, head] of slice?.heads ?? []) void heads.put(stream, format.encodeHead(head));
-        if (slice?.indexed !== undefined) void abouts?.put('indexed', slice.indexed);
-      };
       const first = group[0]?.recorded.commit;
       try {
-        const written = await (first === undefined ? commits.batch(puts) : commits.ifNoExists(format.commitKey(first), puts));
+        const written = thread.isMain(group.length) ? writeHere(group, slice) : await writeBeside(group, slice);
         if (failing) logger.warn({ commit: first }, 'the event log writes again');
         failing = false;
         return written;

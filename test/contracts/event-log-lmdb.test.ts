@@ -68,29 +68,45 @@ describe('durability of the LMDB log', () => {
     }
   });
 
-  it.skipIf(!hasStrace)('the disk has an append before it is answered (strace)', { timeout: 60_000 }, async () => {
-    const directory = await tempDir('log');
-    const trace = join(directory, 'trace');
-    const calls = 'trace=write,pwrite64,pwritev,writev,fdatasync,fsync,msync';
-    await run('strace', ['-f', '-y', '-e', calls, '-o', trace, process.execPath, ...writerArguments(join(directory, 'log'), '1', '20')]);
-    // Per answer: pages of the log, their sync, the page that makes them count (through a descriptor that is synchronous itself), then the answer.
-    let state: 'answered' | 'written' | 'synced' | 'counting' = 'answered';
-    let answers = 0;
-    let begun = false;
-    for (const line of (await readFile(trace, 'utf8')).split('\n')) {
-      if (/write\(1[<,].*"open/.test(line)) begun = true;
-      if (!begun) continue;
-      const ofLog = line.includes(logFileName);
-      if (ofLog && /pwrite|writev/.test(line)) state = state === 'synced' ? 'counting' : 'written';
-      if (ofLog && /f(?:data)?sync/.test(line)) state = 'synced';
-      if (/write\(1[<,].*"stream-0/.test(line)) {
-        expect(state, `before answer ${answers}`).toBe('counting');
-        state = 'answered';
-        answers += 1;
+  it.skipIf(!hasStrace).each([
+    { streams: 1, thread: 'a thread of its own' },
+    { streams: 2 * limits.mainThreadCommitsMin, thread: 'the main thread' },
+  ])(
+    'the disk has an append before it is answered: $streams at once, from $thread (strace)',
+    { timeout: 60_000 },
+    async ({ streams, thread }) => {
+      const directory = await tempDir('log');
+      const trace = join(directory, 'trace');
+      const calls = 'trace=write,pwrite64,pwritev,writev,fdatasync,fsync,msync';
+      const writer = writerArguments(join(directory, 'log'), String(streams), '20');
+      await run('strace', ['-f', '-y', '-e', calls, '-o', trace, process.execPath, ...writer]);
+      // Per group: pages of the log, their sync, the page that makes them count (through a descriptor that is synchronous itself), then the answers.
+      let state: 'answered' | 'written' | 'synced' | 'counting' = 'written';
+      let answers = 0;
+      let begun = false;
+      const writers = new Set<string>();
+      const answerers = new Set<string>();
+      for (const line of (await readFile(trace, 'utf8')).split('\n')) {
+        if (/write\(1[<,].*"open/.test(line)) begun = true;
+        if (!begun) continue;
+        const pid = line.split(' ')[0]!;
+        const ofLog = line.includes(logFileName);
+        if (ofLog && /pwrite|writev/.test(line)) {
+          state = state === 'synced' ? 'counting' : 'written';
+          writers.add(pid);
+        }
+        if (ofLog && /f(?:data)?sync/.test(line)) state = 'synced';
+        if (/write\(1[<,].*"stream-/.test(line)) {
+          expect(state, `before answer ${answers}`).toMatch(streams === 1 ? 'counting' : /counting|answered/);
+          state = 'answered';
+          answers += 1;
+          answerers.add(pid);
+        }
       }
-    }
-    expect(answers).toBe(20);
-  });
+      expect(answers).toBe(20 * streams);
+      expect([...writers].some((pid) => answerers.has(pid))).toBe(thread === 'the main thread');
+    },
+  );
 
   it('commits that were not indexed before a crash are found again', { timeout: 60_000 }, async () => {
     const directory = await tempDir('log');
@@ -158,10 +174,10 @@ describe('trouble of the LMDB log', () => {
     }
   });
 
-  it.skipIf(!root)(
-    'a full disk refuses appends and loses nothing, and they work again when there is space',
+  it.skipIf(!root).each([1, limits.mainThreadCommitsMin])(
+    'a full disk refuses appends, %d at once, and loses nothing, and they work again when there is space',
     { timeout: 60_000 },
-    async () => {
+    async (together) => {
       const directory = await tempDir('full');
       await run('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', directory]);
       onTestFinished(async () => void (await run('umount', ['-l', directory])));
@@ -171,10 +187,16 @@ describe('trouble of the LMDB log', () => {
       const note = (_: object, message: string) => void said.push(message);
       const log = await openAt(join(directory, 'log'), { logger: { ...silentLogger, warn: note, error: note } });
       const before: StreamHead[] = [];
+      // Of the same size, in one commit or in many.
+      const append = async () => {
+        const commit = commitOf('x'.repeat(limits.postBytesMax / together));
+        const others = Array.from({ length: together - 1 }, () => commit);
+        return log.appendAll!(stream, before.at(-1) ?? 'no-stream', [commit, ...others]);
+      };
       const fill = async (): Promise<unknown> => {
         for (;;) {
           try {
-            before.push(await log.append(stream, before.at(-1) ?? 'no-stream', commitOf('x'.repeat(limits.postBytesMax))));
+            before.push(...(await append()));
           } catch (error) {
             return error;
           }
@@ -185,18 +207,18 @@ describe('trouble of the LMDB log', () => {
       expect((error as Error).message).toMatch(/no space left.*free some/);
       // Again and again, without any harm.
       for (let n = 0; n < 3; n += 1) {
-        await expect(log.append(stream, before.at(-1)!, commitOf('x'.repeat(limits.postBytesMax)))).rejects.toThrow(LogUnavailable);
+        await expect(append()).rejects.toThrow(LogUnavailable);
       }
       expect(await log.head(stream)).toEqual(before.at(-1));
       expect(await readAll(log, stream)).toHaveLength(before.length);
       await rm(ballast);
-      const after = await log.append(stream, before.at(-1)!, commitOf('y'.repeat(limits.postBytesMax)));
-      expect(after.version).toBe(before.length);
+      const after = (await append()).at(-1)!;
+      expect(after.version).toBe(before.length + together - 1);
       // Thousands may be refused each second, and the log file stands on a disk too.
       expect(said).toEqual(['the event log cannot write', 'the event log writes again']);
       await log.close();
       const again = await openAt(join(directory, 'log'));
-      expect(await readAll(again, stream)).toHaveLength(before.length + 1);
+      expect(await readAll(again, stream)).toHaveLength(before.length + together);
       expect(await again.head(stream)).toEqual(after);
       await again.close();
     },
@@ -276,17 +298,21 @@ describe('trouble of the LMDB log', () => {
       await expect(asked).rejects.toThrow(LogUnavailable);
   });
 
-  it('a second process that writes the same log is noticed before it does harm', async () => {
-    const directory = await tempDir('log');
-    const log = await openAt(directory);
-    const head = await log.append(stream, 'no-stream', commitOf('mine'));
-    await run(process.execPath, writerArguments(directory, '1', '3'));
-    await expect(log.append(stream, head, commitOf('over theirs'))).rejects.toThrow('another process writes');
-    await log.close();
-    const again = await openAt(directory);
-    expect(await readAll(again, 'stream-0' as StreamName)).toHaveLength(3);
-    expect(await readAll(again, stream)).toHaveLength(1);
-  });
+  it.each([1, limits.mainThreadCommitsMin])(
+    'a second process that writes the same log is noticed before %d appends do harm',
+    async (together) => {
+      const directory = await tempDir('log');
+      const log = await openAt(directory);
+      const head = await log.append(stream, 'no-stream', commitOf('mine'));
+      await run(process.execPath, writerArguments(directory, '1', '3'));
+      const others = Array.from({ length: together - 1 }, () => commitOf('over theirs'));
+      await expect(log.appendAll!(stream, head, [commitOf('over theirs'), ...others])).rejects.toThrow('another process writes');
+      await log.close();
+      const again = await openAt(directory);
+      expect(await readAll(again, 'stream-0' as StreamName)).toHaveLength(3);
+      expect(await readAll(again, stream)).toHaveLength(1);
+    },
+  );
 });
 
 describe('the LMDB log beside others', () => {
