@@ -1,7 +1,7 @@
 const chosen = process.env['STARLING_SEED'];
 const wanted = process.env['STARLING_SEEDS'];
 /** After that a run in passing has looked at enough, on whatever machine, if it has looked at a quarter of its seeds. */
-const enoughMs = 20_000;
+const enoughMs = 12_000;
 
 /** Somebody wants to see one seed again, and nothing else. */
 export const isOneSeed = chosen !== undefined;

@@ -24,7 +24,8 @@ export async function measureClusterCpu(stand: Stand, servers: readonly string[]
     const space = `cpu-${count}`;
     const system: System = { client: startChild(new URL('../cluster-client.ts', import.meta.url)), nodes: [] };
     systems.push(system);
-    while (system.nodes.length < count) system.nodes.push(await startActorNode({ ...env, STARLING_SPACE: space }));
+    const starting = Array.from({ length: count }, async () => system.nodes.push(await startActorNode({ ...env, STARLING_SPACE: space })));
+    await Promise.all(starting);
     await system.client.call('connect', { servers, space, replicas: Number(env['STARLING_LOG_REPLICAS']) });
     await nodesSeen(system.client, count);
     await system.client.call('register', { count: users });
@@ -42,7 +43,7 @@ export async function measureClusterCpu(stand: Stand, servers: readonly string[]
   };
   try {
     stand.progress('cluster: CPU of one and of two actor nodes');
-    const [one, two] = [await start(1), await start(2)];
+    const [one, two] = await Promise.all([start(1), start(2)]);
     return ratioResult(
       {
         scenario: 'cluster',
