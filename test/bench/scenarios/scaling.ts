@@ -31,6 +31,7 @@ export async function measureScaling(stand: Stand): Promise<readonly Result[]> {
   const systems: Sized[] = [];
   try {
     for (const count of users) systems.push(await populate(stand, count));
+    for (const sized of systems) await warmUp(stand, sized);
     const load = (of: (sized: Sized) => { bodies: readonly string[]; expect: string }, forMs = roundMs): Operation => {
       return async (sized, round) => {
         const tokens = sized.people.map((person) => person.token);
@@ -62,6 +63,16 @@ export async function measureScaling(stand: Stand): Promise<readonly Result[]> {
   } finally {
     await Promise.all(systems.map(({ system }) => system.stop()));
   }
+}
+
+/** Whoever comes for the first time is looked up in PostgreSQL: that is no cost of a large network, but in a small one nobody would do so while it is measured. */
+async function warmUp(stand: Stand, { system, people, users }: Sized): Promise<void> {
+  stand.progress(`warm-up at ${users} users`);
+  const { warmUpMsMax, scaling } = stand.sizes;
+  const tokens = people.map(({ token }) => token);
+  const page = { bodies: [homeTimeline], expect: expected.homeTimeline };
+  const load = { port: system.port, connections: scaling.connections, tokens, ...page };
+  await stand.load({ ...load, forMs: warmUpMsMax, requestsMax: tokens.length });
 }
 
 async function growth(name: string, operation: Operation, systems: readonly Sized[], rounds: number): Promise<Result> {
