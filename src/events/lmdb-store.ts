@@ -76,29 +76,32 @@ async function openTables(
   const thread = createWriteThread(clock);
   let failing = false;
 
+  const putAll = (group: readonly PendingCommit[], slice: HeadSlice | undefined): void => {
+    for (const { recorded, encoded } of group) void commits.put(format.commitKey(recorded.commit), encoded);
+    for (const [stream, head] of slice?.heads ?? []) void heads.put(stream, format.encodeHead(head));
+    if (slice?.indexed !== undefined) void abouts?.put('indexed', slice.indexed);
+  };
+
   /** All puts of one block are one transaction, and its promise speaks for all of them. */
   const writeBeside = (group: readonly PendingCommit[], slice: HeadSlice | undefined): Promise<boolean> => {
-    const puts = () => {
-      for (const { recorded, encoded } of group) void commits.put(format.commitKey(recorded.commit), encoded);
-      for (const [stream, head] of slice?.heads ?? []) void heads.put(stream, format.encodeHead(head));
-      if (slice?.indexed !== undefined) void abouts?.put('indexed', slice.indexed);
-    };
     const first = group[0]?.recorded.commit;
+    const puts = () => putAll(group, slice);
     return first === undefined ? commits.batch(puts) : commits.ifNoExists(format.commitKey(first), puts);
   };
 
-  /** Synced when it returns. */
+  /** Synced when it returns: inside of such a transaction every put is done at once. */
   const writeHere = (group: readonly PendingCommit[], slice: HeadSlice | undefined): boolean => {
     const begunAt = clock.monotonicMs();
-    const written = env.transactionSync(() => {
-      if (commits.doesExist(format.commitKey(group[0]!.recorded.commit))) return false;
-      for (const { recorded, encoded } of group) commits.putSync(format.commitKey(recorded.commit), encoded);
-      for (const [stream, head] of slice?.heads ?? []) heads.putSync(stream, format.encodeHead(head));
-      if (slice?.indexed !== undefined) abouts?.putSync('indexed', slice.indexed);
-      return true;
-    });
-    thread.took(clock.monotonicMs() - begunAt);
-    return written;
+    try {
+      return env.transactionSync(() => {
+        if (commits.doesExist(format.commitKey(group[0]!.recorded.commit))) return false;
+        putAll(group, slice);
+        return true;
+      });
+    } finally {
+      // Also of one that failed: a disk that dies slowly is a slow one.
+      thread.took(clock.monotonicMs() - begunAt);
+    }
   };
 
   return {
