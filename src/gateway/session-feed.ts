@@ -6,13 +6,11 @@ import type { Random } from '../random.ts';
 
 // News of ended sessions, over LISTEN/NOTIFY. Asleep while nobody needs it; then listening, and beating: a beat is a notification to oneself. PostgreSQL
 // delivers notifications in the order of their commits, so a beat that came back proves that all news from before it was sent have come too. When the
-// connection breaks, or beats stay out, news may have been missed: `generation` rises, and whoever remembers sessions forgets them.
+// connection breaks, or beats stay out, news may have been missed, and whoever remembers sessions forgets them.
 
 const channel = 'starling_sessions';
 
 export interface SessionFeed {
-  /** Rises whenever news may have been missed. */
-  readonly generation: number;
   /** Is it certain that no session ended more than `limits.sessionNewsAgeMaxMs` ago without our knowing? */
   isFresh(): boolean;
   /** Somebody needs news: begin, if asleep. */
@@ -41,16 +39,13 @@ export function startSessionFeed(ports: { database: Database; clock: Clock; rand
   const sentAt = new Map<number, number>();
   let beats = 0;
   let newsAt = Number.NEGATIVE_INFINITY;
-  let generation = 0;
+  let losses = 0;
   let failing = false;
   let stopListening: (() => Promise<void>) | undefined;
   let wakeUp: () => void = () => undefined;
 
   const running = run();
   return {
-    get generation() {
-      return generation;
-    },
     isFresh: () => clock.monotonicMs() - newsAt < limits.sessionNewsAgeMaxMs,
     wake: () => wakeUp(),
     async close() {
@@ -86,10 +81,11 @@ export function startSessionFeed(ports: { database: Database; clock: Clock; rand
   }
 
   async function listen(): Promise<() => Promise<void>> {
-    const mine = generation;
+    const before = losses;
     const stop = await database.listen(channel, hear, (cause) => {
-      if (mine === generation) lose(cause);
+      if (before === losses) lose(cause);
     });
+    if (before !== losses) throw new Error('the connection that listens was lost at once');
     // Whatever was remembered before we listened has not been watched.
     user.missed();
     return stop;
@@ -117,7 +113,7 @@ export function startSessionFeed(ports: { database: Database; clock: Clock; rand
 
   function lose(cause: unknown): void {
     logger.warn({ error: cause instanceof Error ? cause.message : String(cause) }, 'news of ended sessions were interrupted');
-    generation += 1;
+    losses += 1;
     newsAt = Number.NEGATIVE_INFINITY;
     sentAt.clear();
     stopListening?.().catch(() => undefined);

@@ -20,26 +20,28 @@ const ports = { clock: systemClock, random: systemRandom, logger: silentLogger }
 
 let postgres: TestPostgres;
 let databases: Database[];
-let lookups: string[];
+let statements: string[];
 beforeAll(async () => (postgres = await startTestPostgres()));
 afterAll(() => postgres?.stop());
 beforeEach(async () => {
   const { database, target } = await postgres.createDatabase({ poolSize: 4 });
   await migrate(database);
   databases = [database, await openDatabase(target, { logger: silentLogger, poolSize: 4 })];
-  lookups = [];
+  statements = [];
 });
 afterEach(async () => {
   await Promise.all(opened.splice(0).map((sessions) => sessions.close()));
   await databases[1]?.close();
 });
 
+const lookUps = () => statements.filter((name) => name === 'find-session').length;
+
 const opened: ReturnType<typeof createPostgresSessions>[] = [];
 function openSessions(on: Database, clock: Clock = systemClock) {
   const counted: Database = {
     ...on,
     query: (statement) => {
-      if (statement.name === 'find-session') lookups.push(statement.name);
+      statements.push(statement.name ?? statement.text);
       return on.query(statement);
     },
   };
@@ -51,19 +53,29 @@ function openSessions(on: Database, clock: Clock = systemClock) {
 /** Until finding the token costs no statement: the feed is fresh, and the session remembered. */
 async function remembered(sessions: ReturnType<typeof createPostgresSessions>, token: string) {
   await eventually(async () => {
-    const before = lookups.length;
-    return (await sessions.find(token)) !== null && lookups.length === before;
+    const before = lookUps();
+    return (await sessions.find(token)) !== null && lookUps() === before;
   }, 'a token that is found without a look-up');
 }
 
-/** Ends sessions behind the back of the feeds, as if the news had been lost with the connection. */
+/** Watches for the end of a session, and waits until it was looked at once: from here on only news tell of its end, or their being cut. */
+async function watch(sessions: ReturnType<typeof createPostgresSessions>, session: SignedIn, onEnd: () => void) {
+  const from = statements.length;
+  const stop = sessions.onEnd(session, onEnd);
+  await eventually(() => {
+    const check = statements.indexOf('check-sessions', from);
+    return check >= 0 && statements.includes('session-beat', check);
+  }, 'a beat after the look at the watched sessions');
+  return stop;
+}
+
+/** Ends sessions behind the back of the feeds, and cuts the connection on which the news of it would have come. */
 async function cutNews(...ended: readonly SignedIn[]) {
-  await postgres.database.query({ text: `select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen %'` });
-  for (const { sessionId } of ended)
-    await databases[0]!.query({
-      text: 'delete from starling.sessions where token_hash = $1',
-      values: [Buffer.from(sessionId, 'base64url')],
-    });
+  const database = databases[0]!;
+  const hashes = ended.map(({ sessionId }) => Buffer.from(sessionId, 'base64url'));
+  await database.query({ text: 'delete from starling.sessions where token_hash = any($1)', values: [hashes] });
+  const cut = await database.query({ text: `select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen %'` });
+  expect(cut).toHaveLength(1);
 }
 
 /** A database whose first look-up of a session has found its row, and answers when it is let go. */
@@ -124,8 +136,8 @@ describe('sessions on several gateways', () => {
     await remembered(there, kept.token);
     await remembered(there, ended.token);
     const calls: string[] = [];
-    there.onEnd(kept.session, () => calls.push('kept'));
-    there.onEnd(ended.session, () => calls.push('ended'));
+    await watch(there, kept.session, () => calls.push('kept'));
+    await watch(there, ended.session, () => calls.push('ended'));
     await cutNews(ended.session);
     await eventually(() => calls.length > 0, 'the end of the session is found out');
     expect(calls).toEqual(['ended']);
@@ -156,11 +168,12 @@ describe('sessions on several gateways', () => {
     const { slow, onItsWay, release } = holdFirstLookUp(databases[1]!);
     const [here, there] = [openSessions(databases[0]!), openSessions(slow)];
     const [watched, ended] = [await here.open(userId), await here.open(userId)];
-    const noticed = new Promise<void>((resolve) => void there.onEnd(watched.session, resolve));
+    let noticed = false;
+    await watch(there, watched.session, () => (noticed = true));
     const finding = there.find(ended.token);
     await eventually(onItsWay, 'the row is on its way');
     await cutNews(watched.session, ended.session);
-    await noticed;
+    await eventually(() => noticed, 'the end of the watched session is found out');
     release();
     await finding;
     expect(await there.find(ended.token)).toBeNull();
@@ -202,7 +215,7 @@ describe('sessions on several gateways', () => {
     for (const token of ['', 'st_', `st_${'A'.repeat(42)}`, `st_${'A'.repeat(44)}`, `xx_${'A'.repeat(43)}`, `st_${'é'.repeat(43)}`]) {
       expect(await sessions.find(token)).toBeNull();
     }
-    expect(lookups).toHaveLength(0);
+    expect(lookUps()).toBe(0);
   });
 });
 
