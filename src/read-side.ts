@@ -72,8 +72,9 @@ export async function openReadSide(target: DatabaseTarget, ports: ReadSidePorts,
     database,
     clock,
     logger,
-    onLost: () => {
-      caughtUp.forget();
+    onLost: () => caughtUp.databaseLost(),
+    onBack: () => {
+      caughtUp.databaseBack();
       for (const projection of running) projection.lookAgain();
     },
   });

@@ -12,8 +12,10 @@ export interface CaughtUp {
   advanced(projection: ProjectionName, position: Position): void;
   /** The projection runs in this process no longer, and is asked for as often as any other. */
   moved(projection: ProjectionName): void;
-  /** The database may have crashed and lost what projections had done last: nothing counts until it is read or told again. */
-  forget(): void;
+  /** The database may have crashed and lost what projections had done last. Nothing counts, read or told, until it is back: what is left of the old one may still answer. */
+  databaseLost(): void;
+  /** From now on it counts what is read or told. */
+  databaseBack(): void;
   /** Whoever still waits gets false. */
   close(): void;
 }
@@ -33,6 +35,8 @@ export function createCaughtUp(options: { readModel: Pick<ReadModel, 'position'>
   const waiters = new Set<Waiter>();
   const closing = new AbortController();
   let polling = false;
+  let isLost = false;
+  let changes = 0;
   // When a projection was last seen to move, or somebody began to wait: one that stands still is asked less and less often.
   let movedAt = 0;
 
@@ -56,9 +60,11 @@ export function createCaughtUp(options: { readModel: Pick<ReadModel, 'position'>
     for (const projection of wanted) {
       // A database that is away is no answer: whoever waits goes on waiting, within the time-out.
       const before = known.get(projection);
+      const changesBefore = changes;
       const position = await readModel.position(projection).catch(() => null);
+      if (position === null || isLost || changes !== changesBefore) continue;
       // A hint that came meanwhile is newer.
-      if (position === null || known.get(projection) !== before) continue;
+      if (known.get(projection) !== before) continue;
       if (before === undefined || comparePositions(position, before) !== 0) movedAt = clock.monotonicMs();
       known.set(projection, position);
     }
@@ -97,11 +103,20 @@ export function createCaughtUp(options: { readModel: Pick<ReadModel, 'position'>
     },
     advanced: (projection, position) => {
       hinted.add(projection);
+      if (isLost) return;
       known.set(projection, position);
       answerReached();
     },
     moved: (projection) => void hinted.delete(projection),
-    forget: () => known.clear(),
+    databaseLost: () => {
+      known.clear();
+      isLost = true;
+      changes += 1;
+    },
+    databaseBack: () => {
+      isLost = false;
+      changes += 1;
+    },
     close: () => closing.abort(),
   };
 }

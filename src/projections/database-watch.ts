@@ -8,7 +8,7 @@ export interface DatabaseWatch {
 }
 
 /**
- * Holds one connection open and calls `onLost` when it breaks, and once more when there is a new one. Projections do not wait for the disk of the
+ * Holds one connection open and calls `onLost` when it breaks, and `onBack` when there is a new one. Projections do not wait for the disk of the
  * database, since they can repeat: a server that crashes loses their last moments, and what was known of them has to be asked anew.
  * @throws {DatabaseUnavailable} when it cannot even begin.
  */
@@ -17,8 +17,9 @@ export async function watchDatabase(options: {
   clock: Clock;
   logger: Logger;
   onLost: () => void;
+  onBack: () => void;
 }): Promise<DatabaseWatch> {
-  const { database, clock, logger, onLost } = options;
+  const { database, clock, logger, onLost, onBack } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
   const stopped = new Promise<void>((resolve) => void signal.addEventListener('abort', () => resolve(), { once: true }));
@@ -45,7 +46,7 @@ export async function watchDatabase(options: {
 
   const watch = async (first: Awaited<ReturnType<typeof connect>>) => {
     for (let connection: typeof first | undefined = first; connection !== undefined; connection = await connectAgain()) {
-      if (connection !== first) onLost();
+      if (connection !== first) onBack();
       await Promise.race([connection.broken, stopped]);
       await connection.close();
       if (!signal.aborted) onLost();

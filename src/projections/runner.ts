@@ -93,8 +93,8 @@ export async function startProjection(options: ProjectionOptions): Promise<Runni
         const commits = await source.take(limits.eventsPerProjectionBatchMax);
         if (commits === undefined) return;
         await applyCommits(database, projection, held, commits).catch((cause: unknown) => {
-          // A part may have been applied; but of a database that is away nothing is known.
-          if (!(cause instanceof DatabaseUnavailable)) standsAt(held.place);
+          // A part may have been applied; but nothing is known of a database that is away, nor of a checkpoint that is no longer where we left it.
+          if (!(cause instanceof DatabaseUnavailable || cause instanceof FenceLost)) standsAt(held.place);
           throw cause;
         });
         standsAt(held.place);

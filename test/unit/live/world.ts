@@ -158,7 +158,8 @@ export function createWorld(options: { random?: Random; manual?: boolean } = {})
       }),
     advanced: () => undefined,
     moved: () => undefined,
-    forget: () => undefined,
+    databaseLost: () => undefined,
+    databaseBack: () => undefined,
     close: () => undefined,
   };
 

@@ -93,14 +93,49 @@ describe('waiting until projections have caught up', () => {
     caughtUp.close();
   });
 
-  it('believes nothing that it was told before it had to forget, and asks', async () => {
+  it('believes nothing that it was told before its database was lost, and asks when it is back', async () => {
     const { stands, polls, caughtUp } = withPolls();
     caughtUp.advanced('network', at(9));
-    caughtUp.forget();
+    caughtUp.databaseLost();
+    caughtUp.databaseBack();
     stands.network = 7;
     expect(await caughtUp.waitFor(['network'], at(8), 100)).toBe(false);
     expect(polls()).toBeGreaterThan(0);
     expect(await caughtUp.waitFor(['network'], at(7), 0)).toBe(true);
+    caughtUp.close();
+  });
+
+  it('believes nothing that it reads or is told while its database is lost: what is left of the old one may still answer', async () => {
+    const clock = createManualClock();
+    const { stands, caughtUp } = withPolls(clock);
+    caughtUp.databaseLost();
+    stands.network = 9;
+    const wait = caughtUp.waitFor(['network'], at(8), 60_000);
+    caughtUp.advanced('network', at(9));
+    await clock.advance(1_000);
+    expect(await Promise.race([wait, Promise.resolve('still waiting')])).toBe('still waiting');
+    caughtUp.databaseBack();
+    await clock.advance(limits.caughtUpHintedPollMs);
+    expect(await Promise.race([wait, Promise.resolve('still waiting')])).toBe(true);
+    caughtUp.close();
+  });
+
+  it('believes no answer that was on its way when its database was lost, also if it comes when it is back', async () => {
+    const clock = createManualClock();
+    let answer: (position: Position) => void = () => undefined;
+    const readModel = { position: () => new Promise<Position>((resolve) => (answer = resolve)) };
+    const caughtUp = createCaughtUp({ readModel, clock });
+    const wait = caughtUp.waitFor(['network'], at(8), 60_000);
+    await clock.advance(0);
+    caughtUp.databaseLost();
+    caughtUp.databaseBack();
+    answer(at(9));
+    await clock.advance(0);
+    expect(await Promise.race([wait, Promise.resolve('still waiting')])).toBe('still waiting');
+    await clock.advance(limits.caughtUpHintedPollMs);
+    answer(at(9));
+    await clock.advance(0);
+    expect(await Promise.race([wait, Promise.resolve('still waiting')])).toBe(true);
     caughtUp.close();
   });
 });
