@@ -68,16 +68,7 @@ export async function openReadSide(target: DatabaseTarget, ports: ReadSidePorts,
   const caughtUp = createCaughtUp({ readModel, clock });
   stack.push('waiting for read models', () => caughtUp.close());
   const running = roles.includes('projections') ? await startProjections(target, { ...ports, caughtUp }, stack) : [];
-  const watch = await watchDatabase({
-    database,
-    clock,
-    logger,
-    onLost: () => caughtUp.databaseLost(),
-    onBack: () => {
-      caughtUp.databaseBack();
-      for (const projection of running) projection.lookAgain();
-    },
-  });
+  const watch = await watchDatabase({ database, clock, logger, caughtUp, projections: running });
   stack.push('watch of the database', () => watch.stop());
   return { database, readModel, caughtUp, projections: running };
 }

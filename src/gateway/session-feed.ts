@@ -39,7 +39,6 @@ export function startSessionFeed(ports: { database: Database; clock: Clock; rand
   const sentAt = new Map<number, number>();
   let beats = 0;
   let newsAt = Number.NEGATIVE_INFINITY;
-  let losses = 0;
   let failing = false;
   let stopListening: (() => Promise<void>) | undefined;
   let wakeUp: () => void = () => undefined;
@@ -81,11 +80,12 @@ export function startSessionFeed(ports: { database: Database; clock: Clock; rand
   }
 
   async function listen(): Promise<() => Promise<void>> {
-    const before = losses;
+    let isLost = false;
     const stop = await database.listen(channel, hear, (cause) => {
-      if (before === losses) lose(cause);
+      isLost = true;
+      lose(cause);
     });
-    if (before !== losses) throw new Error('the connection that listens was lost at once');
+    if (isLost) throw new Error('the connection that listens was lost at once');
     // Whatever was remembered before we listened has not been watched.
     user.missed();
     return stop;
@@ -113,7 +113,6 @@ export function startSessionFeed(ports: { database: Database; clock: Clock; rand
 
   function lose(cause: unknown): void {
     logger.warn({ error: cause instanceof Error ? cause.message : String(cause) }, 'news of ended sessions were interrupted');
-    losses += 1;
     newsAt = Number.NEGATIVE_INFINITY;
     sentAt.clear();
     stopListening?.().catch(() => undefined);

@@ -12,9 +12,12 @@ export interface CaughtUp {
   advanced(projection: ProjectionName, position: Position): void;
   /** The projection runs in this process no longer, and is asked for as often as any other. */
   moved(projection: ProjectionName): void;
-  /** The database may have crashed and lost what projections had done last. Nothing counts, read or told, until it is back: what is left of the old one may still answer. */
+  /**
+   * The database may have crashed and lost what projections had done last. Nothing counts, read or told, until it is back: what is left of the old
+   * one may still answer.
+   */
   databaseLost(): void;
-  /** From now on it counts what is read or told. */
+  /** What is asked or told from now on counts. */
   databaseBack(): void;
   /** Whoever still waits gets false. */
   close(): void;
@@ -29,20 +32,19 @@ interface Waiter {
 
 export function createCaughtUp(options: { readModel: Pick<ReadModel, 'position'>; clock: Clock }): CaughtUp {
   const { readModel, clock } = options;
-  const known = new Map<ProjectionName, Position>();
+  /** A map of its own for each life of the database, so that what the one before still answers goes nowhere; undefined while it is lost. */
+  let known: Map<ProjectionName, Position> | undefined = new Map();
   // A projection that runs in this process tells by itself; it is asked seldom, in case it moves elsewhere.
   const hinted = new Set<ProjectionName>();
   const waiters = new Set<Waiter>();
   const closing = new AbortController();
   let polling = false;
-  let isLost = false;
-  let changes = 0;
   // When a projection was last seen to move, or somebody began to wait: one that stands still is asked less and less often.
   let movedAt = 0;
 
   const reached = (projections: readonly ProjectionName[], position: Position) =>
     projections.every((projection) => {
-      const at = known.get(projection);
+      const at = known?.get(projection);
       return at !== undefined && comparePositions(at, position) >= 0;
     });
 
@@ -58,15 +60,15 @@ export function createCaughtUp(options: { readModel: Pick<ReadModel, 'position'>
   const askAll = async () => {
     const wanted = new Set([...waiters].flatMap(({ projections }) => projections));
     for (const projection of wanted) {
+      const life = known;
+      if (life === undefined) continue;
+      const before = life.get(projection);
       // A database that is away is no answer: whoever waits goes on waiting, within the time-out.
-      const before = known.get(projection);
-      const changesBefore = changes;
       const position = await readModel.position(projection).catch(() => null);
-      if (position === null || isLost || changes !== changesBefore) continue;
       // A hint that came meanwhile is newer.
-      if (known.get(projection) !== before) continue;
+      if (position === null || life.get(projection) !== before) continue;
       if (before === undefined || comparePositions(position, before) !== 0) movedAt = clock.monotonicMs();
-      known.set(projection, position);
+      life.set(projection, position);
     }
     return [...wanted].every((projection) => hinted.has(projection));
   };
@@ -103,20 +105,12 @@ export function createCaughtUp(options: { readModel: Pick<ReadModel, 'position'>
     },
     advanced: (projection, position) => {
       hinted.add(projection);
-      if (isLost) return;
-      known.set(projection, position);
+      known?.set(projection, position);
       answerReached();
     },
     moved: (projection) => void hinted.delete(projection),
-    databaseLost: () => {
-      known.clear();
-      isLost = true;
-      changes += 1;
-    },
-    databaseBack: () => {
-      isLost = false;
-      changes += 1;
-    },
+    databaseLost: () => (known = undefined),
+    databaseBack: () => (known = new Map()),
     close: () => closing.abort(),
   };
 }

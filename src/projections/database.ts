@@ -18,7 +18,7 @@ export interface Database extends Session {
     options: { isolation?: 'read committed' | 'repeatable read'; readOnly?: boolean; synchronousCommit?: boolean },
     work: (session: Session) => Promise<T>,
   ): Promise<T>;
-  /** LISTEN on a connection of its own; `onLost` when it breaks (the listening is then over: call again). */
+  /** LISTEN on a connection of its own; `onLost` when it breaks (the listening is then over: call again), not when it was stopped. */
   listen(channel: string, onMessage: (payload: string) => void, onLost: (cause: unknown) => void): Promise<() => Promise<void>>;
   close(): Promise<void>;
 }

@@ -28,20 +28,27 @@ const seed = 3;
  */
 export async function measureScaling(stand: Stand): Promise<readonly Result[]> {
   const { users, rounds, roundMs, connections } = stand.sizes.scaling;
+  const { warmUpMsMax } = stand.sizes;
   const systems: Sized[] = [];
   try {
     for (const count of users) systems.push(await populate(stand, count));
-    for (const sized of systems) await warmUp(stand, sized);
-    const load = (of: (sized: Sized) => { bodies: readonly string[]; expect: string }, forMs = roundMs): Operation => {
+    const homePage = { bodies: [homeTimeline], expect: expected.homeTimeline };
+    // Everybody once, so that all sessions are known: in a large network most would be looked up in PostgreSQL while they are measured, in a small one none.
+    for (const { system, people } of systems) {
+      stand.progress(`warm-up at ${people.length} users`);
+      const warmUp = { tokens: people.map(({ token }) => token), forMs: warmUpMsMax, requestsMax: people.length };
+      await stand.load({ port: system.port, connections, ...homePage, ...warmUp });
+    }
+    const load = (of: (sized: Sized) => { bodies: readonly string[]; expect: string }): Operation => {
       return async (sized, round) => {
         const tokens = sized.people.map((person) => person.token);
         const from = Math.floor((round * tokens.length) / (rounds + 1));
-        const result = await stand.load({ port: sized.system.port, connections, tokens, ...of(sized), forMs, from });
+        const result = await stand.load({ port: sized.system.port, connections, tokens, ...of(sized), forMs: roundMs, from });
         return result.perSecond;
       };
     };
     const operations: readonly [string, Operation][] = [
-      ['home timeline', load(() => ({ bodies: [homeTimeline], expect: expected.homeTimeline }))],
+      ['home timeline', load(() => homePage)],
       [
         'user timeline',
         load(({ people }) => ({ bodies: people.map(({ handle }) => userTimeline(handle)), expect: expected.userTimeline })),
@@ -63,16 +70,6 @@ export async function measureScaling(stand: Stand): Promise<readonly Result[]> {
   } finally {
     await Promise.all(systems.map(({ system }) => system.stop()));
   }
-}
-
-/** Whoever comes for the first time is looked up in PostgreSQL: that is no cost of a large network, but in a small one nobody would do so while it is measured. */
-async function warmUp(stand: Stand, { system, people, users }: Sized): Promise<void> {
-  stand.progress(`warm-up at ${users} users`);
-  const { warmUpMsMax, scaling } = stand.sizes;
-  const tokens = people.map(({ token }) => token);
-  const page = { bodies: [homeTimeline], expect: expected.homeTimeline };
-  const load = { port: system.port, connections: scaling.connections, tokens, ...page };
-  await stand.load({ ...load, forMs: warmUpMsMax, requestsMax: tokens.length });
 }
 
 async function growth(name: string, operation: Operation, systems: readonly Sized[], rounds: number): Promise<Result> {

@@ -224,12 +224,7 @@ describe('a projection', () => {
   it('does again what a crash of PostgreSQL took back, also when the log brings nothing new', async () => {
     const writer = createWriter();
     const { database, caughtUp, running, reach, readModel } = await postgres.project(writer.log);
-    const onLost = () => caughtUp.databaseLost();
-    const onBack = () => {
-      caughtUp.databaseBack();
-      for (const projection of running) projection.lookAgain();
-    };
-    const watch = await watchDatabase({ database, clock: systemClock, logger: silentLogger, onLost, onBack });
+    const watch = await watchDatabase({ database, clock: systemClock, logger: silentLogger, caughtUp, projections: running });
     postgres.cleanUp(() => watch.stop());
     const restarts = postgres.server.restarts();
     const last = await writer.register(1);
