@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { Clock } from '../clock.ts';
 import type { NonEmpty } from '../events/event-log.ts';
 import { limits } from '../limits.ts';
+import { LinkedList } from '../linked-list.ts';
 import { commandSubject, shardCount } from '../transport/subjects.ts';
 import { NoResponders, RequestTimeout } from '../transport/transport.ts';
 import type { Message, Transport } from '../transport/transport.ts';
@@ -39,7 +40,7 @@ export function createRoutes(ports: {
   /** By shard; made once for each owner, since to find who serves a text that was just put together all of it has to be read. */
   const routes: { nodeId: string; subject: string }[] = [];
   /** What ends the wait for a node's answers, by node, since it last lost its connection. */
-  const waits = new Map<string, { readonly losses: number; readonly ends: Set<(error: Error) => void> }>();
+  const waits = new Map<string, { readonly losses: number; readonly ends: LinkedList<(error: Error) => void> }>();
   /** Until when nobody knocks again, by node; on the monotonic clock. */
   const suspects = new Map<string, number>();
 
@@ -49,7 +50,7 @@ export function createRoutes(ports: {
       if (membership.isAnswering(id) && membership.lossesOf(id) === losses) continue;
       waits.delete(id);
       const gone = new RequestTimeout(`${id} is held dead, does not hear, or has lost its connection`);
-      for (const end of ends) end(gone);
+      for (let end = ends.take(); end !== undefined; end = ends.take()) end(gone);
     }
   });
 
@@ -63,10 +64,10 @@ export function createRoutes(ports: {
     return subject;
   }
 
-  function waitsOf(nodeId: string): Set<(error: Error) => void> {
+  function waitsOf(nodeId: string): LinkedList<(error: Error) => void> {
     const known = waits.get(nodeId);
     if (known !== undefined) return known.ends;
-    const ends = new Set<(error: Error) => void>();
+    const ends = new LinkedList<(error: Error) => void>();
     waits.set(nodeId, { losses: membership.lossesOf(nodeId), ends });
     return ends;
   }
@@ -105,14 +106,14 @@ export function createRoutes(ports: {
       const message = commandMessage([until(first), ...others.map(until)], format, formats);
       return new Promise((resolve, reject) => {
         const waiting = waitsOf(id);
-        waiting.add(reject);
+        const link = waiting.add(reject);
         transport.request(subjectOf(shard, id), message, { timeoutMs }).then(
           (reply) => {
-            waiting.delete(reject);
+            waiting.remove(link);
             resolve(reply);
           },
           (error: Error) => {
-            waiting.delete(reject);
+            waiting.remove(link);
             if (error instanceof NoResponders) suspects.set(id, clock.monotonicMs() + limits.suspectMs);
             reject(error);
           },

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { limits } from '../limits.ts';
-import { elementsFrom, takeBatch } from './batches.ts';
+import { LinkedList } from '../linked-list.ts';
+import { takeBatch } from './batches.ts';
 import type { SizedCommit } from './batches.ts';
 import { assertOfLog, LogCorrupt } from './event-log.ts';
 import type { RecordedCommit } from './event-log.ts';
@@ -33,23 +34,23 @@ export interface CommitFeedOptions {
  */
 export function createCommitFeed(options: CommitFeedOptions): CommitFeed {
   const newest = createNewestCommits();
-  const waiting = new Set<() => void>();
+  const waiting = new LinkedList<() => void>();
   let last = options.last;
   // Aborted when the log closes.
   const closing = new AbortController();
 
   const wakeAll = () => {
-    for (const wake of waiting) wake();
+    for (let wake = waiting.take(); wake !== undefined; wake = waiting.take()) wake();
   };
 
   const published = (signal: AbortSignal): Promise<void> =>
     new Promise((resolve) => {
       const wake = () => {
         signal.removeEventListener('abort', wake);
-        waiting.delete(wake);
+        waiting.remove(link);
         resolve();
       };
-      waiting.add(wake);
+      const link = waiting.add(wake);
       signal.addEventListener('abort', wake);
     });
 
@@ -101,29 +102,37 @@ function commitAfter(position: Position, logId: LogId, last: number): number {
 
 /** The newest commits, decoded, bounded in number and bytes. */
 function createNewestCommits() {
-  let entries: SizedCommit[] = [];
-  // Entries before it are dropped; the array is cut only now and then, so that a publish costs no copy.
-  let start = 0;
+  // Each at its number modulo the length. What is dropped leaves at once: an array that has become old enough keeps all that it ever held alive until a full
+  // collection.
+  const ring = Array.from<SizedCommit | undefined>({ length: limits.newestCommitsMax });
+  const placeOf = (commit: number) => commit % ring.length;
+  /** The numbers of those that are here: from `first` up to `next`, which is not. */
+  let first = 1;
+  let next = 1;
   let bytes = 0;
+
+  const drop = (): void => {
+    bytes -= ring[placeOf(first)]!.bytes;
+    ring[placeOf(first)] = undefined;
+    first += 1;
+  };
+
+  function* since(commit: number): Generator<SizedCommit> {
+    for (let at = commit; at < next; at += 1) yield ring[placeOf(at)]!;
+  }
+
   return {
     add({ recorded, bytes: size }: SizedCommit): void {
+      if (first === next) first = next = recorded.commit;
+      if (next - first === ring.length) drop();
       // Nothing else that the entry holds: it would stay as long.
-      entries.push({ recorded, bytes: size });
+      ring[placeOf(next)] = { recorded, bytes: size };
+      next += 1;
       bytes += size;
-      while (entries.length - start > limits.newestCommitsMax || bytes > limits.newestCommitsBytesMax) {
-        bytes -= entries[start]?.bytes ?? 0;
-        start += 1;
-      }
-      if (start > limits.newestCommitsMax) {
-        entries = entries.slice(start);
-        start = 0;
-      }
+      while (bytes > limits.newestCommitsBytesMax) drop();
     },
-    /** A batch that begins with commit `next`, or undefined when that one is no longer here. */
-    from(next: number): readonly RecordedCommit[] | undefined {
-      const first = entries[start]?.recorded.commit;
-      if (first === undefined || next < first) return undefined;
-      return takeBatch(elementsFrom(entries, start + next - first));
-    },
+    /** A batch that begins with this commit, or undefined when it is no longer here. */
+    from: (commit: number): readonly RecordedCommit[] | undefined =>
+      commit < first || commit >= next ? undefined : takeBatch(since(commit)),
   };
 }

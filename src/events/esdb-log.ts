@@ -4,6 +4,7 @@ import { limits } from '../limits.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Random } from '../random.ts';
+import { createUnderWay } from '../under-way.ts';
 import { encodeCommit, recordedCommitOf } from './codec.ts';
 import { openAppendingImport } from './appending-import.ts';
 import { lastOf } from './esdb-chunks.ts';
@@ -101,7 +102,7 @@ function createEsdbLog(
   const { clock, random, logger, metrics } = options;
   const prefix = `${options.space}.`;
   const closing = new AbortController();
-  const appends = new Set<Promise<StreamHead>>();
+  const appends = createUnderWay();
   // Facts, not guesses: a stream never shrinks, and what stands at a version stands there for ever.
   const heads = new LRUCache<StreamName, StreamHead>({ max: limits.esdbStreamHeadsMax });
   const tail = createTail({ client, clock }, id, prefix);
@@ -175,15 +176,9 @@ function createEsdbLog(
 
     async append(stream, expected, commit) {
       if (closing.signal.aborted) throw new LogUnavailable('the log is closed');
-      if (appends.size >= limits.appendsWaitingMax) throw new LogUnavailable('too many appends wait for EventStoreDB');
+      if (appends.count >= limits.appendsWaitingMax) throw new LogUnavailable('too many appends wait for EventStoreDB');
       assertWellFormed(stream, commit);
-      const running = append(stream, expected, commit);
-      appends.add(running);
-      try {
-        return await running;
-      } finally {
-        appends.delete(running);
-      }
+      return appends.add(append(stream, expected, commit));
     },
 
     read,
@@ -209,7 +204,7 @@ function createEsdbLog(
 
     async close() {
       closing.abort();
-      await Promise.allSettled(appends);
+      await appends.ended();
       await client.close();
     },
   };

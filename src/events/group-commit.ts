@@ -58,7 +58,7 @@ interface Waiting {
 export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
   const { logId } = options;
   /** The last append in line of each stream that has one. */
-  const lastOfStream = new Map<StreamName, Waiting>();
+  let lastOfStream = new Map<StreamName, Waiting>();
   let line: Waiting[] = [];
   let commitsInLine = 0;
   let rivalsInLine = 0;
@@ -89,9 +89,8 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
     }
     line = line.slice(group.length);
     commitsInLine -= commits.length;
-    for (const append of group) {
-      if (lastOfStream.get(append.stream) === append) lastOfStream.delete(append.stream);
-    }
+    // A new one, for the reason told in linked-list.ts.
+    lastOfStream = new Map(line.map((append) => [append.stream, append]));
     options.written(commits);
     for (const append of group) {
       append.resolve(headsOf(append.commits));
@@ -131,7 +130,7 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
     if (unknown) refusal = 'the log was stopped, because it is not known whether the last commits are on disk: start the process again';
     const refused = line;
     line = [];
-    lastOfStream.clear();
+    lastOfStream = new Map();
     lastInLine -= commitsInLine;
     commitsInLine = 0;
     for (const [index, append] of refused.entries()) {

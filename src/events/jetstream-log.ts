@@ -8,6 +8,7 @@ import type { Metrics } from '../metrics.ts';
 import { openNatsConnection } from '../nats/nats-connection.ts';
 import type { NatsOptions } from '../nats/nats-connection.ts';
 import { createNatsRequests } from '../nats/nats-requests.ts';
+import { createUnderWay } from '../under-way.ts';
 import { recordedCommitOf } from './codec.ts';
 import { LogCorrupt, LogUnavailable, WrongExpectedVersion, assertOfLog } from './event-log.ts';
 import type { EventLog, RecordedCommit, StreamHead } from './event-log.ts';
@@ -85,7 +86,7 @@ async function openOn(
   assertServerFits(connection.info, replicas);
   const leadership = createLeadership({ info: () => api.streamInfo(stream), replicas, clock, logger });
   const closing = new AbortController();
-  const running = new Set<Promise<unknown>>();
+  const running = createUnderWay();
   const deliveries = { connection, requests, api, stream, clock, random, logger };
   const looking = { space, lastCommit, decoded, stored, closing: closing.signal };
   const read = createStreamReader({ ...deliveries, ...looking, ...(metrics && { metrics }) });
@@ -217,7 +218,7 @@ async function openOn(
 
   async function close(): Promise<void> {
     closing.abort();
-    await Promise.allSettled(running);
+    await running.ended();
     requests.close();
     await connection.close();
   }
@@ -227,11 +228,7 @@ async function openOn(
     id,
     namespace,
     dense: true,
-    append(...what) {
-      const appending = append(...what).finally(() => running.delete(appending));
-      running.add(appending);
-      return appending;
-    },
+    append: (...what) => running.add(append(...what)),
     read,
     async commitAt(position) {
       assertOfLog(id, position);

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { LinkedList } from '../linked-list.ts';
 
 /** Time-outs of many requests over one timer: most are cancelled within a millisecond, and a timer for each would cost more than the request. */
 export interface Deadlines {
@@ -12,7 +13,7 @@ export interface Deadlines {
 const stepMs = 8;
 
 export function createDeadlines(clock: Clock): Deadlines {
-  const steps = new Map<number, Set<() => void>>();
+  const steps = new Map<number, LinkedList<() => void>>();
   let wakeAt = Infinity;
   let sleeping = new AbortController();
   let closed = false;
@@ -24,9 +25,8 @@ export function createDeadlines(clock: Clock): Deadlines {
       await clock.sleep(Math.max(0, wakeAt - clock.monotonicMs()), sleeping.signal);
       const now = clock.monotonicMs();
       for (const [step, entries] of [...steps]) {
-        if (step > now) continue;
-        steps.delete(step);
-        for (const expire of entries) expire();
+        if (step <= now) for (let expire = entries.take(); expire !== undefined; expire = entries.take()) expire();
+        if (entries.isEmpty) steps.delete(step);
       }
     }
     wakeAt = Infinity;
@@ -36,16 +36,13 @@ export function createDeadlines(clock: Clock): Deadlines {
     add(ms, expire) {
       if (closed) return () => {};
       const step = Math.ceil((clock.monotonicMs() + ms) / stepMs) * stepMs;
-      // A closure of its own, so that the same function can be added twice.
-      const entry = () => expire();
-      const entries = steps.get(step) ?? new Set();
-      steps.set(step, entries.add(entry));
+      let entries = steps.get(step);
+      if (entries === undefined) steps.set(step, (entries = new LinkedList()));
+      const link = entries.add(expire);
       if (wakeAt === Infinity) void watch();
       else if (step < wakeAt) sleeping.abort();
-      return () => {
-        // The timer stays: when it wakes it finds nothing to do, which is cheaper than stopping and starting it.
-        if (entries.delete(entry) && entries.size === 0 && steps.get(step) === entries) steps.delete(step);
-      };
+      // The timer and the step stay: when it wakes it finds nothing to do, which is cheaper than stopping and starting it.
+      return () => entries.remove(link);
     },
     close() {
       closed = true;

@@ -1,6 +1,9 @@
 import type { Clock } from '../clock.ts';
 import { limits } from '../limits.ts';
+import { LinkedList } from '../linked-list.ts';
 import type { Logger } from '../logger.ts';
+import { createUnderWay } from '../under-way.ts';
+import type { UnderWay } from '../under-way.ts';
 import { createDeadlines } from './deadlines.ts';
 import { createDirectory } from './directory.ts';
 import type { Directory } from './directory.ts';
@@ -13,7 +16,7 @@ interface Receiver<Handler> {
   /** Empty for subscribers: each of them gets everything. */
   readonly queue: string;
   readonly handler: Handler;
-  readonly running: Set<Promise<void>>;
+  readonly running: UnderWay;
   stopped: boolean;
 }
 
@@ -28,7 +31,7 @@ export function createLocalTransport(options: { clock: Clock; logger?: Logger })
   const deadlines = createDeadlines(options.clock);
   const responders = createDirectory<Responder>();
   const subscribers = createDirectory<Subscriber>();
-  const pending = new Set<(reason: Error) => void>();
+  const pending = new LinkedList<(reason: Error) => void>();
   /** Per queue and pattern, who is next. */
   const turns = new Map<string, number>();
   let closing: Promise<void> | undefined;
@@ -54,13 +57,13 @@ export function createLocalTransport(options: { clock: Clock; logger?: Logger })
     if (closing) return Promise.reject(new TransportClosed('the transport is closed'));
     const asked = chosen(subject);
     if (asked.length === 0) return Promise.reject(new NoResponders(`nobody serves ${subject}`));
-    if (asked.some((responder) => responder.running.size >= limits.requestsRunningMax)) {
+    if (asked.some((responder) => responder.running.count >= limits.requestsRunningMax)) {
       return Promise.reject(new NoResponders(`whoever serves ${subject} is busy with ${limits.requestsRunningMax} requests`));
     }
     return new Promise((resolve, reject) => {
       const settle = () => {
         cancel();
-        pending.delete(fail);
+        pending.remove(link);
       };
       const fail = (reason: Error) => {
         settle();
@@ -71,7 +74,7 @@ export function createLocalTransport(options: { clock: Clock; logger?: Logger })
         resolve(reply);
       };
       const cancel = deadlines.add(timeoutMs, () => fail(new RequestTimeout(`no answer on ${subject} within ${timeoutMs} ms`)));
-      pending.add(fail);
+      const link = pending.add(fail);
       for (const responder of asked) {
         run(responder, async () => {
           // Stopped between sending and delivery: as over a network, the request is lost and its sender times out.
@@ -82,11 +85,8 @@ export function createLocalTransport(options: { clock: Clock; logger?: Logger })
   }
 
   function run(receiver: Responder | Subscriber, work: () => Promise<void>): void {
-    const turn = Promise.resolve()
-      .then(work)
-      .catch((cause: unknown) => failed(receiver.subject, cause))
-      .finally(() => receiver.running.delete(turn));
-    receiver.running.add(turn);
+    const turn = Promise.resolve().then(work);
+    void receiver.running.add(turn.catch((cause: unknown) => failed(receiver.subject, cause)));
   }
 
   function receive<R extends Responder | Subscriber>(directory: Directory<R>, receiver: R): Promise<Stop> {
@@ -96,26 +96,27 @@ export function createLocalTransport(options: { clock: Clock; logger?: Logger })
     return Promise.resolve(async () => {
       receiver.stopped = true;
       directory.remove(receiver);
-      await Promise.all(receiver.running);
+      await receiver.running.ended();
     });
   }
 
   async function drain(): Promise<void> {
-    const running = [...responders.all(), ...subscribers.all()].flatMap((receiver) => [...receiver.running]);
+    const running = [...responders.all(), ...subscribers.all()].map((receiver) => receiver.running);
     const waited = new AbortController();
-    await Promise.race([Promise.all(running), options.clock.sleep(limits.transportDrainMs, waited.signal)]);
+    await Promise.race([Promise.all(running.map((each) => each.ended())), options.clock.sleep(limits.transportDrainMs, waited.signal)]);
     waited.abort();
     for (const receiver of [...responders.all(), ...subscribers.all()]) receiver.stopped = true;
     responders.clear();
     subscribers.clear();
-    for (const fail of [...pending]) fail(new TransportClosed('the transport was closed before an answer came'));
+    for (let fail = pending.take(); fail !== undefined; fail = pending.take())
+      fail(new TransportClosed('the transport was closed before an answer came'));
     deadlines.close();
   }
 
   return {
     name: 'local',
     request,
-    respond: (subject, queue, handler) => receive(responders, { subject, queue, handler, running: new Set(), stopped: false }),
+    respond: (subject, queue, handler) => receive(responders, { subject, queue, handler, running: createUnderWay(), stopped: false }),
     publish(subject, message) {
       assertSubject(subject);
       if (closing) return;
@@ -125,7 +126,7 @@ export function createLocalTransport(options: { clock: Clock; logger?: Logger })
         });
       }
     },
-    subscribe: (subject, handler) => receive(subscribers, { subject, queue: '', handler, running: new Set(), stopped: false }),
+    subscribe: (subject, handler) => receive(subscribers, { subject, queue: '', handler, running: createUnderWay(), stopped: false }),
     connected: () => closing === undefined,
     losses: () => 0,
     close: () => (closing ??= drain()),

@@ -2,11 +2,14 @@ import { ErrorCode, Events, NatsError, headers } from 'nats';
 import type { Msg, NatsConnection, Subscription } from 'nats';
 import type { Clock } from '../clock.ts';
 import { limits } from '../limits.ts';
+import { LinkedList } from '../linked-list.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import { openNatsConnection } from '../nats/nats-connection.ts';
 import type { NatsOptions } from '../nats/nats-connection.ts';
 import { NatsUnreachable } from '../nats/nats-unreachable.ts';
+import { createUnderWay } from '../under-way.ts';
+import type { UnderWay } from '../under-way.ts';
 import { decodeMessage, encodeMessage } from './message-codec.ts';
 import { assertPattern, assertSubject } from './subject-pattern.ts';
 import { MessageTooLarge, NoResponders, RequestTimeout, TransportClosed, TransportUnreachable } from './transport.ts';
@@ -26,7 +29,7 @@ export async function connectNats(options: NatsTransportOptions): Promise<Transp
   const connection = await firstConnection(options);
   const { clock, logger } = options;
   /** Requests of ours that await a reply. */
-  const pending = new Set<Promise<unknown>>();
+  const pending = createUnderWay();
   const stops = new Set<Stop>();
   const closed = new AbortController();
   /** Aborts when closing begins or the connection is lost for good: nothing is worth waiting for. */
@@ -34,7 +37,7 @@ export async function connectNats(options: NatsTransportOptions): Promise<Transp
   let up = true;
   let losses = 0;
   /** What ends the wait for an answer that will not come any more. */
-  const waiting = new Set<() => void>();
+  const waiting = new LinkedList<() => void>();
   /** Aborts when the connection is back. */
   let back = new AbortController();
   let malformedLoggedAt = -Infinity;
@@ -49,7 +52,7 @@ export async function connectNats(options: NatsTransportOptions): Promise<Transp
         up = false;
         losses += 1;
         back = new AbortController();
-        for (const end of waiting) end();
+        for (let end = waiting.take(); end !== undefined; end = waiting.take()) end();
         logger.warn({ server: status.data }, 'the connection to NATS is lost; trying again until it is back');
       } else if (status.type === Events.Reconnect) {
         up = true;
@@ -109,8 +112,8 @@ export async function connectNats(options: NatsTransportOptions): Promise<Transp
   function unlessLost<T>(subject: string, asked: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const end = () => reject(new RequestTimeout(`the connection to NATS was lost before an answer on ${subject} came`));
-      waiting.add(end);
-      asked.then(resolve, reject).finally(() => waiting.delete(end));
+      const link = waiting.add(end);
+      asked.then(resolve, reject).finally(() => waiting.remove(link));
     });
   }
 
@@ -132,12 +135,7 @@ export async function connectNats(options: NatsTransportOptions): Promise<Transp
   }
 
   /** `handle` must not throw: it runs inside the parser of the connection. */
-  async function receive(
-    subject: string,
-    queue: string | undefined,
-    running: Set<Promise<void>>,
-    handle: (raw: Msg) => void,
-  ): Promise<Stop> {
+  async function receive(subject: string, queue: string | undefined, running: UnderWay, handle: (raw: Msg) => void): Promise<Stop> {
     assertPattern(subject);
     if (closing || connection.isClosed()) throw new TransportClosed('the transport is closed');
     let refused: NatsError | undefined;
@@ -158,7 +156,7 @@ export async function connectNats(options: NatsTransportOptions): Promise<Transp
     const stop: Stop = async () => {
       stops.delete(stop);
       if (!subscription.isClosed() && !connection.isClosed()) await bounded(subscription.drain());
-      await Promise.all(running);
+      await running.ended();
     };
     stops.add(stop);
     return stop;
@@ -175,7 +173,7 @@ export async function connectNats(options: NatsTransportOptions): Promise<Transp
     leaving.abort();
     if (up) {
       await bounded(Promise.all([...stops].map((stop) => stop())));
-      await bounded(Promise.allSettled(pending));
+      await bounded(pending.ended());
       await bounded(connection.flush());
     }
     await connection.close();
@@ -185,18 +183,15 @@ export async function connectNats(options: NatsTransportOptions): Promise<Transp
     name: 'nats',
     request(subject, message, { timeoutMs }) {
       if (closing) return Promise.reject(new TransportClosed('the transport is closed'));
-      const asked = request(subject, message, timeoutMs).finally(() => pending.delete(asked));
-      pending.add(asked);
-      return asked;
+      return pending.add(request(subject, message, timeoutMs));
     },
     respond(subject, queue, handler) {
-      const running = new Set<Promise<void>>();
+      const running = createUnderWay();
       return receive(subject, queue, running, (raw) => {
         const message = decodeMessage(raw.data);
         if (message === undefined) return malformed(raw.subject);
-        if (running.size >= limits.requestsRunningMax) return void raw.respond(undefined, { headers: headers(503, 'No Responders') });
-        const turn = serve(message, raw, handler).finally(() => running.delete(turn));
-        running.add(turn);
+        if (running.count >= limits.requestsRunningMax) return void raw.respond(undefined, { headers: headers(503, 'No Responders') });
+        void running.add(serve(message, raw, handler));
       });
     },
     publish(subject, message) {
@@ -205,7 +200,7 @@ export async function connectNats(options: NatsTransportOptions): Promise<Transp
       if (up && !closing) connection.publish(subject, encoded(subject, message));
     },
     subscribe: (subject, handler) =>
-      receive(subject, undefined, new Set(), (raw) => {
+      receive(subject, undefined, createUnderWay(), (raw) => {
         const message = decodeMessage(raw.data);
         if (message === undefined) return malformed(raw.subject);
         try {

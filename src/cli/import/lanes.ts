@@ -14,16 +14,15 @@ export interface LaneOptions<T, K> {
   readonly work: (items: NonEmpty<T>) => Promise<void>;
 }
 
-interface Lane<T, K> {
-  readonly key: K;
+interface Lane<T> {
   items: T[];
   /** Index of the next item: those before it are done with, and let go together. */
   next: number;
   /** Items at work. */
   running: number;
   /** Neighbours among the free lanes of the same length. */
-  before: Lane<T, K> | undefined;
-  after: Lane<T, K> | undefined;
+  before: Lane<T> | undefined;
+  after: Lane<T> | undefined;
 }
 
 /** A lane lets go of what is done with when it is more than this, and more than what still waits. */
@@ -36,8 +35,9 @@ const doneMax = 64;
  */
 export async function forEachInLanes<T, K>(batches: AsyncIterable<readonly T[]>, options: LaneOptions<T, K>): Promise<void> {
   const { keyOf, togetherMax, inFlightMax, aheadMax, signal, work } = options;
-  const lanes = new Map<K, Lane<T, K>>();
-  const free = createLongestFirst<T, K>();
+  /** One for each key, to the end: few are done with before the others, and a map that is emptied all the time costs more (see linked-list.ts). */
+  const lanes = new Map<K, Lane<T>>();
+  const free = createLongestFirst<T>();
   let waiting = 0;
   let running = 0;
   let beginning = false;
@@ -49,7 +49,7 @@ export async function forEachInLanes<T, K>(batches: AsyncIterable<readonly T[]>,
   const add = (item: T): void => {
     const key = keyOf(item);
     let lane = lanes.get(key);
-    if (lane === undefined) lanes.set(key, (lane = { key, items: [], next: 0, running: 0, before: undefined, after: undefined }));
+    if (lane === undefined) lanes.set(key, (lane = { items: [], next: 0, running: 0, before: undefined, after: undefined }));
     else if (lane.running === 0) free.remove(lane);
     lane.items.push(item);
     if (lane.running === 0) free.add(lane);
@@ -73,11 +73,11 @@ export async function forEachInLanes<T, K>(batches: AsyncIterable<readonly T[]>,
     }
   };
 
-  const ended = (lane: Lane<T, K>): void => {
+  const ended = (lane: Lane<T>): void => {
     running -= lane.running;
     lane.running = 0;
     if (lane.next < lane.items.length) free.add(lane);
-    else lanes.delete(lane.key);
+    else clear(lane);
     // What ends together makes room for bunches that are as large.
     if (!beginning) {
       beginning = true;
@@ -109,7 +109,12 @@ export async function forEachInLanes<T, K>(batches: AsyncIterable<readonly T[]>,
   signal.throwIfAborted();
 }
 
-function taken<T, K>(lane: Lane<T, K>, count: number): NonEmpty<T> {
+function clear(lane: Lane<unknown>): void {
+  lane.items = [];
+  lane.next = 0;
+}
+
+function taken<T>(lane: Lane<T>, count: number): NonEmpty<T> {
   const items = lane.items.slice(lane.next, lane.next + count) as unknown as NonEmpty<T>;
   lane.next += count;
   if (lane.next > doneMax && lane.next * 2 > lane.items.length) {
@@ -123,12 +128,12 @@ function taken<T, K>(lane: Lane<T, K>, count: number): NonEmpty<T> {
  * The lanes in which something waits and nothing runs, by how much waits: the longest lane goes first, or it would still be on its way,
  * alone, when all others are through. Lanes of one length are chained, so that each can be taken out at once.
  */
-function createLongestFirst<T, K>() {
-  const firstOfLength: (Lane<T, K> | undefined)[] = [];
+function createLongestFirst<T>() {
+  const firstOfLength: (Lane<T> | undefined)[] = [];
   let longest = 0;
-  const lengthOf = (lane: Lane<T, K>) => lane.items.length - lane.next;
+  const lengthOf = (lane: Lane<T>) => lane.items.length - lane.next;
 
-  const remove = (lane: Lane<T, K>): void => {
+  const remove = (lane: Lane<T>): void => {
     const { before, after } = lane;
     if (before === undefined) firstOfLength[lengthOf(lane)] = after;
     else before.after = after;
@@ -139,7 +144,7 @@ function createLongestFirst<T, K>() {
 
   return {
     remove,
-    add(lane: Lane<T, K>): void {
+    add(lane: Lane<T>): void {
       const length = lengthOf(lane);
       while (firstOfLength.length <= length) firstOfLength.push(undefined);
       const after = firstOfLength[length];
@@ -148,7 +153,7 @@ function createLongestFirst<T, K>() {
       firstOfLength[length] = lane;
       longest = Math.max(longest, length);
     },
-    take(): Lane<T, K> | undefined {
+    take(): Lane<T> | undefined {
       while (longest > 0 && firstOfLength[longest] === undefined) longest--;
       const lane = firstOfLength[longest];
       if (lane !== undefined) remove(lane);
