@@ -3,8 +3,11 @@ import { dirname, join, resolve } from 'node:path';
 import { lockDirectory } from './directory-lock.ts';
 import { folderForSocket } from './socket-path.ts';
 
-/** Format of the data directory as a whole; what stands in the log and in the database has versions of its own. */
-export const dataFormat = 1;
+/**
+ * Format of the data directory as a whole; what stands in the log and in the database has versions of its own. Since 2 the log has a journal: a Starling that
+ * knows of none would miss what only stands there.
+ */
+export const dataFormat = 2;
 
 /** Folder of the event log inside of the data directory. */
 export const logFolder = 'log';
@@ -135,6 +138,8 @@ async function checkFormat(directory: string): Promise<boolean> {
       `${directory} has format ${found}, and this Starling reads up to format ${dataFormat}: start it with the newer Starling that wrote it`,
     );
   }
+  // Before anything is written that an older Starling would not read.
+  if (Number(found) < dataFormat) await writeVersion(directory, file);
   return false;
 }
 

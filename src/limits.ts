@@ -33,13 +33,21 @@ export const limits = {
   newestCommitsBytesMax: 4 * 1024 * 1024,
   /** Appends that share one transaction and one sync: more add latency and no throughput. */
   appendsPerGroupMax: 2_048,
-  /** A group of at least so many commits is written to the embedded log on the main thread, which spares two switches between threads; a smaller one would not be worth the wait. */
+  /** A group of at least so many commits is written to the journal of the embedded log on the main thread, which spares two switches between threads; a smaller one would not be worth the wait. */
   mainThreadCommitsMin: 32,
   /** Longest mean time that the main thread may spend on such a group; a disk that takes longer gets a thread of its own again, and is looked at anew after a rest. */
   mainThreadWriteMsMax: 4,
   mainThreadWriteRestMs: 5_000,
   /** Appends that wait for the disk: beyond it the log says so instead of growing. */
   appendsWaitingMax: 65_536,
+  /** Each of the two areas of the journal of the embedded log: one takes appends while what is in the other goes into the table. Part of the format of the data directory. */
+  journalAreaBytes: 1024 * 1024,
+  /** How long appends stay in the journal alone: those of that time go into the table in one transaction. */
+  journalRestMs: 100,
+  /** Pause after the table could not be written, as on a full disk; an append that needs room in the journal tries at once. */
+  journalRetryMs: 5_000,
+  /** Times that a journal is read, while another process writes it, before what seems to be missing in it is believed to be. */
+  journalReadTriesMax: 5,
   /** Ends of streams that the embedded log holds in memory until it writes them, sorted: about 200 bytes each, for twice as many at the most. */
   streamHeadsHeldMax: 16_384,
   /** Commits whose stream's end may not be written yet: as many are read again after a crash, in some 100 ms. */

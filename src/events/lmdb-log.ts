@@ -2,15 +2,20 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
+import { limits } from '../limits.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Random } from '../random.ts';
-import { LogCorrupt } from './event-log.ts';
+import { LogCorrupt, LogUnavailable } from './event-log.ts';
 import type { EventLog, ExpectedVersion } from './event-log.ts';
 import { newLogId, newNamespace } from './ids.ts';
+import type { PendingCommit } from './group-commit.ts';
 import type { LogId, StreamName } from './ids.ts';
 import { openFailure } from './lmdb-failures.ts';
-import { openLmdbStore } from './lmdb-store.ts';
+import { commitsBehind, createJournaledStore, createReadingStore } from './journaled-store.ts';
+import { openJournal, readJournal } from './journal.ts';
+import { openLmdbStore, syncPath } from './lmdb-store.ts';
+import type { LmdbStore, LmdbStoreOptions } from './lmdb-store.ts';
 import { refuseUnfinishedCopy } from './log-import.ts';
 import type { CopiedLog, LogImport } from './log-import.ts';
 import { createStoredImport } from './stored-import.ts';
@@ -40,6 +45,9 @@ export interface LmdbEventLog extends EventLog {
 /** The file inside of the log's directory; beside it LMDB keeps its lock table. */
 export const logFileName = 'log.mdb';
 
+/** What was appended just now, and is not in that file yet. */
+export const journalFileName = 'journal';
+
 /**
  * The embedded log. An append resolves when the disk has it: one sync for all that arrived while the one before was under way.
  * @throws {LogUnavailable} with the cure when it cannot be opened. @throws {LogCorrupt}
@@ -49,7 +57,7 @@ export async function openLmdbLog(options: LmdbLogOptions): Promise<LmdbEventLog
   const path = join(directory, logFileName);
   if (!readOnly) await makeDirectory(directory);
   const aboutNew = () => ({ id: newLogId(random), namespace: newNamespace(random) });
-  const store = await openLmdbStore({ directory, path, readOnly, logger, clock, aboutNew });
+  const store = await openWithJournal({ directory, path, readOnly, logger, aboutNew }, clock);
   try {
     refuseUnfinishedCopy(store.about, path);
     const log = createStoredLog(store, { readOnly, clock, logger, ...(metrics && { metrics }) });
@@ -81,7 +89,7 @@ export async function renewLogId({ directory, random, logger }: Omit<LmdbLogOpti
   const aboutNew = () => {
     throw new LogCorrupt(`${path} is not an event log of Starling`);
   };
-  const store = await openLmdbStore({ directory, path, readOnly: false, logger, aboutNew });
+  const store = await openWithoutJournal({ directory, path, readOnly: false, logger, aboutNew });
   const id = newLogId(random);
   try {
     await store.writeAbout({ ...store.about, id });
@@ -105,12 +113,55 @@ export async function openLmdbImport(options: Omit<LmdbLogOptions, 'readOnly'> &
     copyOf: source.id,
     copyUnfinished: true,
   });
-  const store = await openLmdbStore({ directory, path, readOnly: false, logger, aboutNew });
+  const store = await openWithoutJournal({ directory, path, readOnly: false, logger, aboutNew });
   try {
     return createStoredImport(store, source);
   } catch (error) {
     await store.close();
     throw await openFailure(error, directory);
+  }
+}
+
+/** Puts what an earlier process left in the journal in its place first. */
+async function openWithJournal(options: LmdbStoreOptions, clock: Clock): Promise<LmdbStore> {
+  const { directory, readOnly, logger } = options;
+  const path = join(directory, journalFileName);
+  // Before the file is asked where it ends: what is moved from here to there in between is then seen twice, and not missed.
+  const store = readOnly ? await openLmdbStore(options) : await openWithoutJournal(options);
+  try {
+    if (readOnly) return createReadingStore(store, await commitsBehindNow(store, path));
+    const journal = await openJournal(path, { logId: store.id, clock });
+    await syncPath(directory);
+    return createJournaledStore(store, journal, { clock, logger });
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** While another process writes the journal, a part may be read before and another one after a write: then it is read again. */
+async function commitsBehindNow(store: LmdbStore, journal: string): Promise<readonly PendingCommit[]> {
+  for (let tries = 1; ; tries += 1) {
+    const areas = await readJournal(journal, store.id);
+    try {
+      return commitsBehind(store, areas);
+    } catch (error) {
+      if (!(error instanceof LogCorrupt) || tries === limits.journalReadTriesMax) throw error;
+    }
+  }
+}
+
+/** With all that a journal held. */
+async function openWithoutJournal(options: LmdbStoreOptions): Promise<LmdbStore> {
+  const store = await openLmdbStore(options);
+  try {
+    const behind = commitsBehind(store, await readJournal(join(options.directory, journalFileName), store.id));
+    if (behind.length > 0 && !(await store.write(behind, undefined)))
+      throw new LogUnavailable(`another process writes ${store.path}: only one may`);
+    return store;
+  } catch (error) {
+    await store.close();
+    throw error;
   }
 }
 

@@ -1,8 +1,6 @@
 import { chmod, open as openFile } from 'node:fs/promises';
 import { open } from 'lmdb';
 import type { Database, RootDatabase } from 'lmdb';
-import { systemClock } from '../clock.ts';
-import type { Clock } from '../clock.ts';
 import type { Logger } from '../logger.ts';
 import type { StreamName } from './ids.ts';
 import { openFailure, writeFailure } from './lmdb-failures.ts';
@@ -11,7 +9,6 @@ import type { PendingCommit } from './group-commit.ts';
 import * as format from './stored-format.ts';
 import type { CommitStore } from './stored-log.ts';
 import type { HeadSlice } from './stream-heads.ts';
-import { createWriteThread } from './write-thread.ts';
 
 export interface LmdbStoreOptions {
   /** Where `path` stands. */
@@ -20,7 +17,6 @@ export interface LmdbStoreOptions {
   /** Makes nothing, writes nothing. */
   readonly readOnly: boolean;
   readonly logger: Logger;
-  readonly clock?: Clock;
   /** What a new file says about itself. */
   readonly aboutNew: () => format.LogAbout;
 }
@@ -51,10 +47,7 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStor
   }
 }
 
-async function openTables(
-  env: RootDatabase,
-  { directory, path, readOnly, logger, clock = systemClock, aboutNew }: LmdbStoreOptions,
-): Promise<LmdbStore> {
+async function openTables(env: RootDatabase, { directory, path, readOnly, logger, aboutNew }: LmdbStoreOptions): Promise<LmdbStore> {
   // One that is missing in a file opened to read only comes back undefined, whatever the type says.
   const abouts = env.openDB<unknown, string>('about', { encoding: 'json' }) as Database<unknown, string> | undefined;
   const commits = env.openDB<Uint8Array, Uint8Array>('commits', { encoding: 'binary', keyEncoding: 'binary' });
@@ -73,7 +66,6 @@ async function openTables(
     return 0;
   };
 
-  const thread = createWriteThread(clock);
   let failing = false;
 
   const putAll = (group: readonly PendingCommit[], slice: HeadSlice | undefined): void => {
@@ -83,25 +75,10 @@ async function openTables(
   };
 
   /** All puts of one block are one transaction, and its promise speaks for all of them. */
-  const writeBeside = (group: readonly PendingCommit[], slice: HeadSlice | undefined): Promise<boolean> => {
+  const writeAll = (group: readonly PendingCommit[], slice: HeadSlice | undefined): Promise<boolean> => {
     const first = group[0]?.recorded.commit;
     const puts = () => putAll(group, slice);
     return first === undefined ? commits.batch(puts) : commits.ifNoExists(format.commitKey(first), puts);
-  };
-
-  /** Synced when it returns: inside of such a transaction every put is done at once. */
-  const writeHere = (group: readonly PendingCommit[], slice: HeadSlice | undefined): boolean => {
-    const begunAt = clock.monotonicMs();
-    try {
-      return env.transactionSync(() => {
-        if (commits.doesExist(format.commitKey(group[0]!.recorded.commit))) return false;
-        putAll(group, slice);
-        return true;
-      });
-    } finally {
-      // Also of one that failed: a disk that dies slowly is a slow one.
-      thread.took(clock.monotonicMs() - begunAt);
-    }
   };
 
   return {
@@ -121,7 +98,7 @@ async function openTables(
     async write(group, slice) {
       const first = group[0]?.recorded.commit;
       try {
-        const written = thread.isMain(group.length) ? writeHere(group, slice) : await writeBeside(group, slice);
+        const written = await writeAll(group, slice);
         if (failing) logger.warn({ commit: first }, 'the event log writes again');
         failing = false;
         return written;
@@ -143,7 +120,7 @@ async function openTables(
 }
 
 /** A new name in a directory is on disk only when the directory is. */
-async function syncPath(path: string): Promise<void> {
+export async function syncPath(path: string): Promise<void> {
   const handle = await openFile(path);
   try {
     await handle.sync();

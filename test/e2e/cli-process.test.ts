@@ -137,7 +137,7 @@ describe('a running Starling', () => {
 
   test('refuses a data directory of a newer format, and one that is not its own', async () => {
     const dataDirectory = await tempDir('cli');
-    await writeFile(join(dataDirectory, 'version'), '2\n');
+    await writeFile(join(dataDirectory, 'version'), '3\n');
     expect(await runStarling(['start', '--data', dataDirectory, '--port', '0'])).toMatchObject({
       exitCode: 1,
       output: expect.stringContaining('start it with the newer Starling that wrote it'),

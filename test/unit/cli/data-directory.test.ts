@@ -12,12 +12,21 @@ describe('openDataDirectory', () => {
     const path = join(await tempDir(), 'a', 'b');
     const directory = await openDataDirectory(path);
     expect((await stat(path)).mode & 0o777).toBe(0o700);
-    expect(await readFile(join(path, 'version'), 'utf8')).toBe('1\n');
+    expect(await readFile(join(path, 'version'), 'utf8')).toBe('2\n');
     expect(directory.fresh).toBe(true);
     await directory.release();
     const again = await openDataDirectory(path);
     expect(again.fresh).toBe(false);
     await again.release();
+  });
+
+  it('of an older format becomes one that an older Starling refuses, before anybody writes to it', async () => {
+    const path = await tempDir();
+    await writeFile(join(path, 'version'), '1\n');
+    const directory = await openDataDirectory(path);
+    expect(directory.fresh).toBe(false);
+    expect(await readFile(join(path, 'version'), 'utf8')).toBe('2\n');
+    await directory.release();
   });
 
   it('is not made for who needs what is in it: an empty backup would look like a good one', async () => {
@@ -33,10 +42,10 @@ describe('openDataDirectory', () => {
   it.each([
     [
       'of a newer format',
-      async (path: string) => writeFile(join(path, 'version'), '2\n'),
-      /has format 2, and this Starling reads up to format 1: start it with the newer Starling/,
+      async (path: string) => writeFile(join(path, 'version'), '3\n'),
+      /has format 3, and this Starling reads up to format 2: start it with the newer Starling/,
     ],
-    ['with a damaged version', async (path: string) => writeFile(join(path, 'version'), 'x'), /version is damaged: it should hold 1/],
+    ['with a damaged version', async (path: string) => writeFile(join(path, 'version'), 'x'), /version is damaged: it should hold 2/],
     [
       'of somebody else',
       async (path: string) => writeFile(join(path, 'letter.txt'), 'x'),
