@@ -1,4 +1,4 @@
-import { fdatasyncSync, writeSync } from 'node:fs';
+import { fdatasyncSync, readFileSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import type { Clock } from '../clock.ts';
@@ -26,19 +26,16 @@ export interface Journal {
 
 const areas = [0, 1];
 
-/** What a journal holds; nothing where there is none. */
-export async function readJournal(path: string, logId: LogId): Promise<readonly StoredCommits[]> {
-  const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
-  if (file === undefined) return [];
+/** What a journal holds, by area; nothing where there is none. */
+export function readJournal(path: string, logId: LogId): readonly StoredCommits[] {
+  let bytes: Buffer;
   try {
-    const bytes = await file.readFile();
-    return areas.map((area) => decodeFrames(logId, bytes.subarray(area * limits.journalAreaBytes, (area + 1) * limits.journalAreaBytes)));
-  } finally {
-    await file.close();
+    bytes = readFileSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
   }
+  return areas.map((area) => decodeFrames(logId, bytes.subarray(area * limits.journalAreaBytes, (area + 1) * limits.journalAreaBytes)));
 }
 
 /** Begins anew: whatever stands in it is in its place. Made if it is missing; a new name has to be synced in its directory by the caller. */

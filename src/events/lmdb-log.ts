@@ -2,17 +2,15 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
-import { limits } from '../limits.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Random } from '../random.ts';
-import { LogCorrupt, LogUnavailable } from './event-log.ts';
+import { LogCorrupt } from './event-log.ts';
 import type { EventLog, ExpectedVersion } from './event-log.ts';
 import { newLogId, newNamespace } from './ids.ts';
-import type { PendingCommit } from './group-commit.ts';
 import type { LogId, StreamName } from './ids.ts';
 import { openFailure } from './lmdb-failures.ts';
-import { commitsBehind, createJournaledStore, createReadingStore } from './journaled-store.ts';
+import { createJournaledStore, createReadingStore, recoverFrom } from './journaled-store.ts';
 import { openJournal, readJournal } from './journal.ts';
 import { openLmdbStore, syncPath } from './lmdb-store.ts';
 import type { LmdbStore, LmdbStoreOptions } from './lmdb-store.ts';
@@ -122,14 +120,13 @@ export async function openLmdbImport(options: Omit<LmdbLogOptions, 'readOnly'> &
   }
 }
 
-/** Puts what an earlier process left in the journal in its place first. */
+/** As a log is opened: with its journal. */
 async function openWithJournal(options: LmdbStoreOptions, clock: Clock): Promise<LmdbStore> {
   const { directory, readOnly, logger } = options;
   const path = join(directory, journalFileName);
-  // Before the file is asked where it ends: what is moved from here to there in between is then seen twice, and not missed.
   const store = readOnly ? await openLmdbStore(options) : await openWithoutJournal(options);
   try {
-    if (readOnly) return createReadingStore(store, await commitsBehindNow(store, path));
+    if (readOnly) return createReadingStore(store, () => readJournal(path, store.id));
     const journal = await openJournal(path, { logId: store.id, clock });
     await syncPath(directory);
     return createJournaledStore(store, journal, { clock, logger });
@@ -139,25 +136,11 @@ async function openWithJournal(options: LmdbStoreOptions, clock: Clock): Promise
   }
 }
 
-/** While another process writes the journal, a part may be read before and another one after a write: then it is read again. */
-async function commitsBehindNow(store: LmdbStore, journal: string): Promise<readonly PendingCommit[]> {
-  for (let tries = 1; ; tries += 1) {
-    const areas = await readJournal(journal, store.id);
-    try {
-      return commitsBehind(store, areas);
-    } catch (error) {
-      if (!(error instanceof LogCorrupt) || tries === limits.journalReadTriesMax) throw error;
-    }
-  }
-}
-
-/** With all that a journal held. */
+/** The file alone, with all that the journal held. */
 async function openWithoutJournal(options: LmdbStoreOptions): Promise<LmdbStore> {
   const store = await openLmdbStore(options);
   try {
-    const behind = commitsBehind(store, await readJournal(join(options.directory, journalFileName), store.id));
-    if (behind.length > 0 && !(await store.write(behind, undefined)))
-      throw new LogUnavailable(`another process writes ${store.path}: only one may`);
+    await recoverFrom(readJournal(join(options.directory, journalFileName), store.id), store);
     return store;
   } catch (error) {
     await store.close();

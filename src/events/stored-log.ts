@@ -30,7 +30,7 @@ export interface CommitStore {
   /** All heads of commits up to this one are stored. */
   indexed(): number;
   /**
-   * One transaction, synced when it resolves. False, and nothing is written, when there is a commit of the first number already.
+   * All of it or nothing, on disk when it resolves; heads, which are an index, may come later. False, and nothing is written, when there is a commit of the first number already.
    * @throws {LogUnavailable} when nothing is written. @throws {AppendOutcomeUnknown}
    */
   write(commits: readonly PendingCommit[], heads: HeadSlice | undefined): Promise<boolean>;

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { limits } from '../limits.ts';
 
-// Where a group of commits is written: by a thread of LMDB's own, beside everything else, or on the main thread while all else waits. To hand a group over
+// Where a group of commits is written: by another thread, beside everything else, or on the main thread while all else waits. To hand a group over
 // costs a wake-up in each direction, and where other threads compute, as long a wait for a core each time the disk has answered: more than a fast disk
 // takes. So a large group is written on the main thread, as long as that is short.
 

@@ -1,5 +1,5 @@
 import { execFile, spawn, spawnSync } from 'node:child_process';
-import { chmod, mkdir, open as openFile, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, open as openFile, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
@@ -128,6 +128,47 @@ describe('durability of the LMDB log', () => {
     expect(found).toEqual(heads);
     const next = await recovered.append(names[0]!, heads[0]!, commitOf('y'));
     expect(next.version).toBe(1);
+  });
+
+  it('what only the journal holds is there for who reads, and after a crash', async () => {
+    const directory = await tempDir('log');
+    const crashed = await tempDir('log');
+    const log = await openAt(directory);
+    const heads = [await log.append(stream, 'no-stream', commitOf('first'))];
+    heads.push(await log.append(stream, heads[0]!, commitOf('second')));
+    // The files as they are a moment later: LMDB's first, so that the journal may be ahead of it.
+    for (const name of [logFileName, journalFileName]) await copyFile(join(directory, name), join(crashed, name));
+    const readOnly = await openAt(crashed, { readOnly: true });
+    expect([readOnly.commitCount, await readOnly.head(stream)]).toEqual([2, heads[1]]);
+    expect(await readAll(readOnly, stream)).toEqual(await readAll(log, stream));
+    await readOnly.close();
+    const recovered = await openAt(crashed);
+    expect(await recovered.head(stream)).toEqual(heads[1]);
+    await recovered.append(stream, heads[1]!, commitOf('third'));
+    await recovered.close();
+    // Nothing of it is needed after a stop.
+    await rm(join(crashed, journalFileName));
+    expect(await readAll(await openAt(crashed), stream)).toHaveLength(3);
+  });
+
+  it('a journal that goes on where the file beside it does not end is refused', async () => {
+    const directory = await tempDir('log');
+    const older = await tempDir('log');
+    const log = await openAt(directory);
+    await log.append(stream, 'no-stream', commitOf('first'));
+    await log.backup(join(older, logFileName));
+    await log.append('s' as StreamName, 'no-stream', commitOf('second'));
+    await log.close();
+    const again = await openAt(directory);
+    await again.append('t' as StreamName, 'no-stream', commitOf('third'));
+    // Both areas of it, or it would make good what the file lacks.
+    await again.backup(join(older, 'newer'));
+    await again.append('u' as StreamName, 'no-stream', commitOf('fourth'));
+    await copyFile(join(directory, journalFileName), join(older, journalFileName));
+    for (const readOnly of [true, false])
+      await expect(openAt(older, { readOnly })).rejects.toThrow(
+        /goes on with commit 3, but commit 2 is missing: put the file in its place/,
+      );
   });
 
   it('a copy that goes its own way is another log, with the same streams', async () => {

@@ -56,7 +56,7 @@ test(
     const textsOf = (live: { entries: readonly Edge[] }) => live.entries.map((edge) => edge.node.text);
 
     // The query that is printed works as it stands.
-    const [line] = /^ *curl .*$/m.exec(node.output())!;
+    const [line] = await eventually(() => /^ *curl .*$/m.exec(node.output()), 'a first query is printed');
     const { stdout } = await promisify(execFile)('sh', ['-c', line]);
     expect(JSON.parse(stdout)).toEqual({ data: { publicTimeline: { edges: [] } } });
     for (const path of ['/', '/healthz', '/readyz', '/metrics']) expect((await fetch(node.url + path)).status, path).toBe(200);
