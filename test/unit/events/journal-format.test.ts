@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LogId } from '../../../src/events/ids.ts';
 import { decodeFrames, encodeFrame, frameAlignment, frameBytes } from '../../../src/events/journal-format.ts';
+import { limits } from '../../../src/limits.ts';
 
 const logId = '01928374-0000-7000-8000-000000000001' as LogId;
 const other = '01928374-0000-7000-8000-000000000002' as LogId;
@@ -58,6 +59,14 @@ describe('the frames of an area', () => {
       expect(decodeFrames(logId, frames.subarray(0, end)).stored).toHaveLength(1);
     expect(decodeFrames(logId, Buffer.alloc(0)).stored).toEqual([]);
     expect(decodeFrames(logId, Buffer.alloc(frameAlignment)).stored).toEqual([]);
+  });
+
+  it('of the first version are read for ever, as is where they stand', () => {
+    const recorded = Buffer.from('25076f970000002100000000000700000002000000036f6e650000000474776f21', 'hex');
+    const commits = { first: 7, stored: [Buffer.from('one'), Buffer.from('two!')] };
+    expect(decodeFrames(logId, recorded)).toEqual(commits);
+    expect(encodeFrame(logId, commits).subarray(0, recorded.length)).toEqual(recorded);
+    expect([frameAlignment, limits.journalAreaBytes]).toEqual([4_096, 1_048_576]);
   });
 
   it('of another log are none', () => {
