@@ -156,6 +156,9 @@ async function writeVersion(directory: string, file: string): Promise<void> {
     await rm(draft, { force: true });
     throw cause;
   });
+  // Or a power cut could bring back the one before, beside what only this one knows of.
+  const folder = await open(directory);
+  await folder.sync().finally(() => folder.close());
 }
 
 /** Turns the system's error codes into what an operator can act on; ours pass through. */

@@ -1,5 +1,5 @@
-import { fdatasyncSync, readFileSync, writeSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { closeSync, fdatasyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { constants, open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import type { Clock } from '../clock.ts';
 import { limits } from '../limits.ts';
@@ -9,8 +9,8 @@ import { decodeFrames, encodeFrame } from './journal-format.ts';
 import type { StoredCommits } from './journal-format.ts';
 import { createWriteThread } from './write-thread.ts';
 
-// A file of two areas that take turns: while what stands in one goes to its place, the other is written. All of it was written once when it was made, so that
-// a write changes nothing but these pages, and one sync puts them on disk: a transaction of LMDB takes two, and on most file systems the file grows as well.
+// A file of two areas that take turns: while what stands in one goes to its place, the other is written. All of it is written once when it is opened, so that
+// a write changes nothing but these pages, needs no room, and one sync puts them on disk: a transaction of LMDB takes two, and on most file systems the file grows as well.
 
 export interface Journal {
   /** Is there an area that holds so many bytes of frames? */
@@ -26,14 +26,22 @@ export interface Journal {
 
 const areas = [0, 1];
 
-/** What a journal holds, by area; nothing where there is none. */
+/** What a journal holds, by area, and has on disk when it comes back, also while another process writes it; nothing where there is none. */
 export function readJournal(path: string, logId: LogId): readonly StoredCommits[] {
-  let bytes: Buffer;
+  let fd: number;
   try {
-    bytes = readFileSync(path);
+    fd = openSync(path, 'r');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;
+  }
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(fd);
+    // Whoever wrote it may not have come to it yet, and nobody shall believe what a power cut can take back.
+    fdatasyncSync(fd);
+  } finally {
+    closeSync(fd);
   }
   return areas.map((area) => decodeFrames(logId, bytes.subarray(area * limits.journalAreaBytes, (area + 1) * limits.journalAreaBytes)));
 }
@@ -89,16 +97,12 @@ async function writeAll(file: FileHandle, bytes: Buffer, at: number): Promise<vo
   for (let done = 0; done < bytes.length;) done += (await file.write(bytes, done, bytes.length - done, at + done)).bytesWritten;
 }
 
-/** Every byte of it written once. */
+/** Every byte of it written, also where it was before: a copy may have holes, or share its blocks with another file until they are written. */
 async function openWhole(path: string): Promise<FileHandle> {
-  const file = await open(path, 'a+', 0o600).then(async (made) => (await made.close(), open(path, 'r+')));
+  const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
   try {
-    const { size } = await file.stat();
-    const whole = areas.length * limits.journalAreaBytes;
-    if (size < whole) {
-      await writeAll(file, Buffer.alloc(whole - size), size);
-      await file.sync();
-    }
+    await writeAll(file, Buffer.alloc(areas.length * limits.journalAreaBytes), 0);
+    await file.sync();
     return file;
   } catch (error) {
     await file.close();

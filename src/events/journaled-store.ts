@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { limits } from '../limits.ts';
 import type { Logger } from '../logger.ts';
-import { AppendOutcomeUnknown } from './event-log.ts';
+import { AppendOutcomeUnknown, LogUnavailable } from './event-log.ts';
 import type { StreamHead } from './event-log.ts';
 import type { PendingCommit } from './group-commit.ts';
 import type { StreamName } from './ids.ts';
@@ -47,7 +47,7 @@ export function createJournaledStore(
 
   const isEmpty = () => moving === undefined && waiting.commits.length === 0;
 
-  /** The oldest area; that of now is written no more from the beginning of this call on. */
+  /** Where an earlier one failed, its area once more; otherwise that of now, which is written no more from the beginning of this call on. */
   const move = (): Promise<void> => (running ??= moveOldest().finally(() => (running = undefined)));
 
   async function moveOldest(): Promise<void> {
@@ -63,14 +63,17 @@ export function createJournaledStore(
     try {
       if (!(await store.write(commits, slice))) throw new AppendOutcomeUnknown(`another process writes ${store.path}: only one may`);
     } catch (error) {
-      if (error instanceof AppendOutcomeUnknown) broken = error;
-      throw error;
+      if (!(error instanceof AppendOutcomeUnknown)) throw error;
+      // What is not there can be tried again, since the journal has it. What is there may not be on disk.
+      if (store.last() === commits[0]!.recorded.commit - 1) throw new LogUnavailable(error.message, { cause: error });
+      throw (broken = error);
     }
     moving = undefined;
   }
 
-  async function moveAll(): Promise<void> {
-    while (!isEmpty()) await move();
+  /** Up to and with this commit: whoever goes on writing meanwhile is not waited for. */
+  async function moveUpTo(commit: number): Promise<void> {
+    while (((moving ?? waiting).commits[0]?.recorded.commit ?? Infinity) <= commit) await move();
   }
 
   /** A group is not followed at once: those that come soon share its transaction. */
@@ -117,7 +120,7 @@ export function createJournaledStore(
       const bytes = frameBytes(stored);
       const first = group[0]?.recorded.commit;
       if (first === undefined || !journal.holds(bytes)) {
-        await moveAll();
+        await moveUpTo(last);
         const written = await store.write(group, slice);
         if (written) last = group.at(-1)?.recorded.commit ?? last;
         return written;
@@ -137,13 +140,13 @@ export function createJournaledStore(
       return true;
     },
     async backup(path) {
-      await moveAll();
+      await moveUpTo(last);
       await store.backup(path);
     },
     async close() {
       closing.abort();
       await resting;
-      await moveAll().catch((error: unknown) =>
+      await moveUpTo(Number.MAX_SAFE_INTEGER).catch((error: unknown) =>
         logger.warn({ err: error }, 'the last commits stay in the journal: the next start puts them in their place'),
       );
       await journal.close();

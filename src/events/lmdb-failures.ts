@@ -12,6 +12,17 @@ const damaged = new Set([-30793, -30794, -30796, -30797]);
 /** Below it a write can fail for want of space though some bytes are free: pages go to disk in runs. */
 const fullBelowBytes = 1024 * 1024;
 
+/**
+ * Throws as a full disk does when it is too full for so many bytes of commits and heads. LMDB is not to find that out: its message about it overruns the
+ * memory that it takes for it (3.5.6), and the process may end.
+ */
+export async function assertRoom(directory: string, bytes: number): Promise<void> {
+  const stats = await statfs(directory).catch(() => undefined);
+  // Twice, since pages are not full and those on the way to them are written anew.
+  if (stats === undefined || stats.bavail * stats.bsize >= fullBelowBytes + 2 * bytes) return;
+  throw Object.assign(new Error('no space left on device'), { code: ENOSPC });
+}
+
 /** Why a group could not be written: certainly nothing of it is there, or it is not known. */
 export async function writeFailure(
   error: unknown,

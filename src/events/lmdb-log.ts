@@ -133,7 +133,7 @@ async function openWithJournal(options: LmdbStoreOptions, clock: Clock): Promise
     return createJournaledStore(store, journal, { clock, logger });
   } catch (error) {
     await store.close();
-    throw error;
+    throw await openFailure(error, directory);
   }
 }
 
@@ -145,7 +145,7 @@ async function openWithoutJournal(options: LmdbStoreOptions): Promise<LmdbStore>
     return store;
   } catch (error) {
     await store.close();
-    throw error;
+    throw await openFailure(error, options.directory);
   }
 }
 

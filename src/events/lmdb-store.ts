@@ -3,7 +3,7 @@ import { open } from 'lmdb';
 import type { Database, RootDatabase } from 'lmdb';
 import type { Logger } from '../logger.ts';
 import type { StreamName } from './ids.ts';
-import { openFailure, writeFailure } from './lmdb-failures.ts';
+import { assertRoom, openFailure, writeFailure } from './lmdb-failures.ts';
 import { assertLmdbFile } from './lmdb-file.ts';
 import type { PendingCommit } from './group-commit.ts';
 import * as format from './stored-format.ts';
@@ -98,6 +98,7 @@ async function openTables(env: RootDatabase, { directory, path, readOnly, logger
     async write(group, slice) {
       const first = group[0]?.recorded.commit;
       try {
+        await assertRoom(directory, bytesOf(group, slice));
         const written = await writeAll(group, slice);
         if (failing) logger.warn({ commit: first }, 'the event log writes again');
         failing = false;
@@ -117,6 +118,12 @@ async function openTables(env: RootDatabase, { directory, path, readOnly, logger
     },
     close: () => env.close(),
   };
+}
+
+/** About what they take up in the file. */
+function bytesOf(group: readonly PendingCommit[], slice: HeadSlice | undefined): number {
+  const headBytes = 128;
+  return group.reduce((sum, { bytes }) => sum + bytes, 0) + headBytes * (slice?.heads.length ?? 0);
 }
 
 /** A new name in a directory is on disk only when the directory is. */

@@ -69,21 +69,26 @@ describe('durability of the LMDB log', () => {
   });
 
   it.skipIf(!hasStrace).each([
-    { streams: 1, thread: 'a thread of its own' },
-    { streams: 2 * limits.mainThreadCommitsMin, thread: 'the main thread' },
+    // Each takes a page of the journal: more than both areas hold.
+    { streams: 1, appends: 800, thread: 'a thread of its own' },
+    { streams: 2 * limits.mainThreadCommitsMin, appends: 20, thread: 'the main thread' },
   ])(
     'the disk has an append before it is answered: $streams at once, from $thread (strace)',
     { timeout: 60_000 },
-    async ({ streams, thread }) => {
+    async ({ streams, appends, thread }) => {
       const directory = await tempDir('log');
       const trace = join(directory, 'trace');
       const calls = 'trace=write,pwrite64,pwritev,writev,fdatasync,fsync,msync';
-      const writer = writerArguments(join(directory, 'log'), String(streams), '20');
+      const writer = writerArguments(join(directory, 'log'), String(streams), String(appends));
       await run('strace', ['-f', '-y', '-e', calls, '-o', trace, process.execPath, ...writer]);
       // Per group: pages of the journal, their sync, then the answers.
       let state: 'answered' | 'written' | 'synced' = 'written';
       const syncing = new Set<string>();
+      const countings = new Set<string>();
       let answers = 0;
+      // And an area is written anew only when LMDB has written, synced and made count what stood in it: one transaction for each turn but the last.
+      let turns = 0;
+      let transactions = 0;
       let begun = false;
       const writers = new Set<string>();
       const answerers = new Set<string>();
@@ -92,6 +97,14 @@ describe('durability of the LMDB log', () => {
         if (!begun) continue;
         const pid = line.split(' ')[0]!;
         const ofJournal = line.includes(`/${journalFileName}>`);
+        const counting = /\/log\.mdb>, .*, (?:40|4136)(?:\)| <)/.exec(line);
+        if (counting !== null && line.includes(' = ')) transactions += 1;
+        if (counting !== null && line.includes('<unfinished')) countings.add(pid);
+        if (countings.has(pid) && line.includes('pwrite64 resumed')) transactions += countings.delete(pid) ? 1 : 0;
+        if (ofJournal && /pwrite64\([^<]*<[^>]*>, .*, (?:0|1048576)(?:\)| <)/.test(line)) {
+          turns += 1;
+          expect(transactions, `turn ${turns}`).toBeGreaterThanOrEqual(turns - 2);
+        }
         if (ofJournal && line.includes('pwrite')) {
           state = 'written';
           writers.add(pid);
@@ -109,7 +122,8 @@ describe('durability of the LMDB log', () => {
           answerers.add(pid);
         }
       }
-      expect(answers).toBe(20 * streams);
+      expect(answers).toBe(appends * streams);
+      if (streams === 1) expect(turns).toBeGreaterThan(2);
       expect([...writers].some((pid) => answerers.has(pid))).toBe(thread === 'the main thread');
     },
   );
@@ -226,10 +240,10 @@ describe('trouble of the LMDB log', () => {
     { timeout: 60_000 },
     async (together) => {
       const directory = await tempDir('full');
-      await run('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', directory]);
+      await run('mount', ['-t', 'tmpfs', '-o', 'size=12m', 'tmpfs', directory]);
       onTestFinished(async () => void (await run('umount', ['-l', directory])));
       const ballast = join(directory, 'ballast');
-      await writeFile(ballast, Buffer.alloc(2 * 1024 * 1024));
+      await writeFile(ballast, Buffer.alloc(6 * 1024 * 1024));
       const said: string[] = [];
       const note = (_: object, message: string) => void said.push(message);
       const log = await openAt(join(directory, 'log'), { logger: { ...silentLogger, warn: note, error: note } });
@@ -277,6 +291,15 @@ describe('trouble of the LMDB log', () => {
     onTestFinished(async () => void (await run('umount', ['-l', directory])));
     await writeFile(join(directory, 'ballast'), Buffer.alloc(20 * 1024));
     await expect(openLmdbLog({ directory, ...ports })).rejects.toThrow(/no space left for the event log: free some/);
+    await rm(join(directory, 'ballast'));
+    await run('mount', ['-o', 'remount,size=4m', directory]);
+    await (await openAt(directory)).close();
+    // Its journal again, that a copy by hand has left out.
+    await rm(join(directory, journalFileName));
+    await writeFile(join(directory, 'ballast'), Buffer.alloc(3 * 1024 * 1024));
+    const opening = openLmdbLog({ directory, ...ports });
+    await expect(opening).rejects.toThrow(LogUnavailable);
+    await expect(opening).rejects.toThrow(/no space left for the event log: free some/);
     await rm(join(directory, 'ballast'));
   });
 

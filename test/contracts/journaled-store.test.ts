@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { copyFile } from 'node:fs/promises';
+import { copyFile, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -7,6 +7,7 @@ import { AppendOutcomeUnknown, LogCorrupt, LogUnavailable } from '../../src/even
 import type { StreamHead } from '../../src/events/event-log.ts';
 import type { PendingCommit } from '../../src/events/group-commit.ts';
 import type { LogId, PostId, StreamName } from '../../src/events/ids.ts';
+import { frameAlignment } from '../../src/events/journal-format.ts';
 import { openJournal, readJournal } from '../../src/events/journal.ts';
 import type { Journal } from '../../src/events/journal.ts';
 import { createReadingStore, recoverFrom } from '../../src/events/journal-recovery.ts';
@@ -18,6 +19,7 @@ import { limits } from '../../src/limits.ts';
 import { silentLogger } from '../../src/logger.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { eventually } from '../support/wait-for.ts';
 
 // The journal is a real file; the table behind it is a double, so that its writes can be held, refused, and cut off by a crash at any moment.
 
@@ -256,14 +258,34 @@ describe('a journaled store', () => {
   it('writes nothing more once it is not known what the table holds; the next opening finds all of it', async () => {
     const path = join(await tempDir('journal'), 'journal');
     const table = createTable();
-    const { clock, store } = await start(table, path);
+    const failing: LmdbStore = {
+      ...table.store,
+      write: async (...what) => {
+        await table.store.write(...what);
+        throw new AppendOutcomeUnknown('input/output error');
+      },
+    };
+    const { clock, store } = await start({ ...table, store: failing }, path);
     await store.write(commitsOf(1, [10]), undefined);
-    table.refuse(new AppendOutcomeUnknown('input/output error'));
     await clock.advance(limits.journalRestMs);
     await expect(store.write(commitsOf(2, [10]), undefined)).rejects.toThrow(AppendOutcomeUnknown);
     await expect(store.backup('/backup')).rejects.toThrow(AppendOutcomeUnknown);
     await store.close();
     expect(await recovered(table, path)).toEqual(bytesOf(commitsOf(1, [10])));
+  });
+
+  it('tries again what the table failed to write, when it is not there', async () => {
+    const table = createTable();
+    const { clock, store } = await start(table, join(await tempDir('journal'), 'journal'));
+    await store.write(commitsOf(1, [10]), undefined);
+    table.refuse(new AppendOutcomeUnknown('input/output error'));
+    await clock.advance(limits.journalRestMs);
+    expect(await store.write(commitsOf(2, [10]), undefined)).toBe(true);
+    await expect(store.backup('/backup')).rejects.toThrow(LogUnavailable);
+    table.refuse(undefined);
+    await clock.advance(limits.journalRetryMs + limits.journalRestMs);
+    expect(table.commits).toHaveLength(2);
+    await store.close();
   });
 
   it('does not say what a journal could not write', async () => {
@@ -279,6 +301,34 @@ describe('a journaled store', () => {
     expect(store.last()).toBe(0);
   });
 
+  it('makes a backup of what was answered before, while others go on writing', async () => {
+    const table = createTable();
+    // Each write of the table takes until one more commit is answered, so that there is always something that waits.
+    let answeredOne = () => {};
+    const busy: LmdbStore = {
+      ...table.store,
+      write: async (...what) => {
+        await new Promise<void>((resolve) => (answeredOne = resolve));
+        return table.store.write(...what);
+      },
+    };
+    let copied = 0;
+    busy.backup = () => Promise.resolve(void (copied = table.commits.length));
+    const { store } = await start({ ...table, store: busy }, join(await tempDir('journal'), 'journal'));
+    await store.write(commitsOf(1, [10, 10]), undefined);
+    const backup = store.backup('/backup');
+    for (let number = 3; copied === 0; number += 1) {
+      await store.write(commitsOf(number, [10]), undefined);
+      answeredOne();
+      expect(number).toBeLessThan(50);
+    }
+    await backup;
+    expect(copied).toBeGreaterThanOrEqual(2);
+    const closed = store.close();
+    await eventually(() => (answeredOne(), table.commits.length === store.last()), 'all is in its place');
+    await closed;
+  });
+
   it('puts all in its place before a backup, and at its end', async () => {
     const table = createTable();
     const { store } = await start(table, join(await tempDir('journal'), 'journal'));
@@ -291,7 +341,58 @@ describe('a journaled store', () => {
   });
 });
 
+describe('a write of the journal that a power cut ends', () => {
+  it('is there whole or not at all, whichever of its pages are on disk', async () => {
+    const page = frameAlignment;
+    const path = join(await tempDir('journal'), 'journal');
+    const group = fc.array(fc.integer({ min: 0, max: 9_000 }), { minLength: 1, maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(group, { minLength: 1, maxLength: 4 }),
+        group,
+        fc.infiniteStream(fc.boolean()),
+        async (before, last, pages) => {
+          const journal = await openJournal(path, { logId, clock: createManualClock() });
+          const append = (commits: readonly PendingCommit[]) =>
+            journal.append({ first: commits[0]!.recorded.commit, stored: bytesOf(commits) });
+          const answered: PendingCommit[] = [];
+          for (const sizes of before) {
+            const commits = commitsOf(answered.length + 1, sizes);
+            await append(commits);
+            answered.push(...commits);
+          }
+          const then = await readFile(path);
+          const commits = commitsOf(answered.length + 1, last);
+          await append(commits);
+          const after = await readFile(path);
+          await journal.close();
+          let whole = true;
+          for (let at = 0; at < after.length; at += page) {
+            const [old, written] = [then.subarray(at, at + page), after.subarray(at, at + page)];
+            if (old.equals(written) || pages.next().value) continue;
+            old.copy(written);
+            whole = false;
+          }
+          await writeFile(path, after);
+          const found = await recovered(createTable(), path);
+          expect(digestsOf(found)).toEqual(digestsOf(bytesOf(whole ? [...answered, ...commits] : answered)));
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+});
+
 describe('a journal that is found', () => {
+  it('needs no room any more once it is open, whatever holes a copy of it has', async () => {
+    const path = join(await tempDir('journal'), 'journal');
+    await writeFile(path, '');
+    await truncate(path, 2 * limits.journalAreaBytes);
+    expect((await stat(path)).blocks).toBe(0);
+    await (await openJournal(path, { logId, clock: createManualClock() })).close();
+    expect((await stat(path)).blocks * 512).toBeGreaterThanOrEqual(2 * limits.journalAreaBytes);
+  });
+
   const found = async (write: (journal: Journal) => Promise<void>): Promise<string> => {
     const path = join(await tempDir('journal'), 'journal');
     const journal = await openJournal(path, { logId, clock: createManualClock() });
