@@ -2,6 +2,7 @@ import { mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promis
 import { dirname, join, resolve } from 'node:path';
 import { lockDirectory } from './directory-lock.ts';
 import { folderForSocket } from './socket-path.ts';
+import { syncPath } from './sync-path.ts';
 
 /**
  * Format of the data directory as a whole; what stands in the log and in the database has versions of its own. Since 2 the log has a journal: a Starling that
@@ -157,8 +158,7 @@ async function writeVersion(directory: string, file: string): Promise<void> {
     throw cause;
   });
   // Or a power cut could bring back the one before, beside what only this one knows of.
-  const folder = await open(directory);
-  await folder.sync().finally(() => folder.close());
+  await syncPath(directory);
 }
 
 /** Turns the system's error codes into what an operator can act on; ours pass through. */

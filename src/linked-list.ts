@@ -38,6 +38,11 @@ export class LinkedList<T> {
     link.value = link.before = link.after = undefined;
   }
 
+  /** Takes them out one by one: what leaves meanwhile does not come, and what is added does. */
+  *drain(): Generator<T> {
+    while (this.#first !== undefined) yield this.take()!;
+  }
+
   /** Removes the first one; undefined when there is none. */
   take(): T | undefined {
     const first = this.#first;

@@ -50,7 +50,7 @@ export function createRoutes(ports: {
       if (membership.isAnswering(id) && membership.lossesOf(id) === losses) continue;
       waits.delete(id);
       const gone = new RequestTimeout(`${id} is held dead, does not hear, or has lost its connection`);
-      for (let end = ends.take(); end !== undefined; end = ends.take()) end(gone);
+      for (const end of ends.drain()) end(gone);
     }
   });
 

@@ -6,8 +6,9 @@ import { logFileName, openLmdbLog, renewLogId } from '../events/lmdb-log.ts';
 import { createLogger } from '../logger.ts';
 import type { Logger } from '../logger.ts';
 import { systemRandom } from '../random.ts';
+import { syncPath } from '../sync-path.ts';
 import type { Arguments, CommandSpec } from './arguments.ts';
-import { sync, unpack } from './backup/archive.ts';
+import { unpack } from './backup/archive.ts';
 import { type Manifest, damaged, manifestName, verifyManifest } from './backup/manifest.ts';
 import { savedSessionsName } from './backup/saved-sessions.ts';
 import type { CommandContext } from './command-line.ts';
@@ -44,13 +45,13 @@ export async function run(given: Arguments, { terminal }: CommandContext): Promi
       await rm(folder, { recursive: true, force: true, maxRetries: 5 });
       throw error;
     }
-    await Promise.all([logFileName, savedSessionsName].map((name) => sync(join(folder, name))));
+    await Promise.all([logFileName, savedSessionsName].map((name) => syncPath(join(folder, name))));
     await mkdir(log, { mode: 0o700 });
     await rename(join(folder, savedSessionsName), directory.inside(savedSessionsName));
     await rename(join(folder, logFileName), join(log, logFileName));
-    await sync(log);
+    await syncPath(log);
     await rm(folder, { recursive: true, force: true });
-    await sync(directory.path);
+    await syncPath(directory.path);
     terminal.print(
       `Restored ${manifest.commits.toLocaleString('en-US')} commits and ${manifest.sessions.toLocaleString('en-US')} sessions of ${manifest.createdAt} to ${directory.path}.`,
     );

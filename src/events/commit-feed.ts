@@ -40,7 +40,7 @@ export function createCommitFeed(options: CommitFeedOptions): CommitFeed {
   const closing = new AbortController();
 
   const wakeAll = () => {
-    for (let wake = waiting.take(); wake !== undefined; wake = waiting.take()) wake();
+    for (const wake of waiting.drain()) wake();
   };
 
   const published = (signal: AbortSignal): Promise<void> =>

@@ -17,10 +17,8 @@ const fullBelowBytes = 1024 * 1024;
  * memory that it takes for it (3.5.6), and the process may end.
  */
 export async function assertRoom(directory: string, bytes: number): Promise<void> {
-  const stats = await statfs(directory).catch(() => undefined);
   // Twice, since pages are not full and those on the way to them are written anew.
-  if (stats === undefined || stats.bavail * stats.bsize >= fullBelowBytes + 2 * bytes) return;
-  throw Object.assign(new Error('no space left on device'), { code: ENOSPC });
+  if (await isFull(directory, 2 * bytes)) throw Object.assign(new Error('no space left on device'), { code: ENOSPC });
 }
 
 /** Why a group could not be written: certainly nothing of it is there, or it is not known. */
@@ -76,9 +74,9 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : 'unknown error';
 }
 
-async function isFull(directory: string): Promise<boolean> {
+async function isFull(directory: string, bytes = 0): Promise<boolean> {
   const stats = await statfs(directory).catch(() => undefined);
-  return stats !== undefined && stats.bavail * stats.bsize < fullBelowBytes;
+  return stats !== undefined && stats.bavail * stats.bsize < fullBelowBytes + bytes;
 }
 
 function holds(condition: () => boolean): boolean {

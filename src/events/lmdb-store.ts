@@ -2,6 +2,7 @@ import { chmod, open as openFile } from 'node:fs/promises';
 import { open } from 'lmdb';
 import type { Database, RootDatabase } from 'lmdb';
 import type { Logger } from '../logger.ts';
+import { syncPath } from '../sync-path.ts';
 import type { StreamName } from './ids.ts';
 import { assertRoom, openFailure, writeFailure } from './lmdb-failures.ts';
 import { assertLmdbFile } from './lmdb-file.ts';
@@ -124,14 +125,4 @@ async function openTables(env: RootDatabase, { directory, path, readOnly, logger
 function bytesOf(group: readonly PendingCommit[], slice: HeadSlice | undefined): number {
   const headBytes = 128;
   return group.reduce((sum, { bytes }) => sum + bytes, 0) + headBytes * (slice?.heads.length ?? 0);
-}
-
-/** A new name in a directory is on disk only when the directory is. */
-export async function syncPath(path: string): Promise<void> {
-  const handle = await openFile(path);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

@@ -25,7 +25,7 @@ export function createDeadlines(clock: Clock): Deadlines {
       await clock.sleep(Math.max(0, wakeAt - clock.monotonicMs()), sleeping.signal);
       const now = clock.monotonicMs();
       for (const [step, entries] of [...steps]) {
-        if (step <= now) for (let expire = entries.take(); expire !== undefined; expire = entries.take()) expire();
+        if (step <= now) for (const expire of entries.drain()) expire();
         if (entries.isEmpty) steps.delete(step);
       }
     }

@@ -108,8 +108,7 @@ export function createLocalTransport(options: { clock: Clock; logger?: Logger })
     for (const receiver of [...responders.all(), ...subscribers.all()]) receiver.stopped = true;
     responders.clear();
     subscribers.clear();
-    for (let fail = pending.take(); fail !== undefined; fail = pending.take())
-      fail(new TransportClosed('the transport was closed before an answer came'));
+    for (const fail of pending.drain()) fail(new TransportClosed('the transport was closed before an answer came'));
     deadlines.close();
   }
 

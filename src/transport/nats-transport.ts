@@ -52,7 +52,7 @@ export async function connectNats(options: NatsTransportOptions): Promise<Transp
         up = false;
         losses += 1;
         back = new AbortController();
-        for (let end = waiting.take(); end !== undefined; end = waiting.take()) end();
+        for (const end of waiting.drain()) end();
         logger.warn({ server: status.data }, 'the connection to NATS is lost; trying again until it is back');
       } else if (status.type === Events.Reconnect) {
         up = true;

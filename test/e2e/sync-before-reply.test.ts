@@ -8,7 +8,8 @@ import { startStarling } from '../support/starling-process.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { eventually } from '../support/wait-for.ts';
 
-// What the kernel sees: a post is written to the journal of the log, the journal is synced, and only then does the reply leave. No test from outside could tell a reply that came before its sync without cutting the power.
+// What the kernel sees: a post is written to the journal of the log, the journal is synced, and only then does the reply leave. No test
+// from outside could tell a reply that came before its sync without cutting the power.
 
 const posts = 24;
 

@@ -32,7 +32,7 @@ export function violations(rules: readonly Rule[], files: readonly SourceFile[])
 
 // Who may import whom. Leaves are free to all; the process (main, node, cli and what belongs to them) may import everything.
 
-export const leaves = ['clock', 'limits', 'linked-list', 'logger', 'metrics', 'nats', 'random', 'socket-path', 'under-way'];
+export const leaves = ['clock', 'limits', 'linked-list', 'logger', 'metrics', 'nats', 'random', 'socket-path', 'sync-path', 'under-way'];
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   events: [],
   transport: [],

@@ -3,12 +3,6 @@ import { expect, it } from 'vitest';
 import { LinkedList } from '../../src/linked-list.ts';
 import type { Link } from '../../src/linked-list.ts';
 
-function taken<T>(list: LinkedList<T>): T[] {
-  const values: T[] = [];
-  for (let value = list.take(); value !== undefined; value = list.take()) values.push(value);
-  return values;
-}
-
 it('is what an array would be, whoever leaves from wherever, once or again', () => {
   const step = fc.oneof(fc.constant('add' as const), fc.constant('take' as const), fc.nat({ max: 50 }));
   fc.assert(
@@ -26,9 +20,22 @@ it('is what an array would be, whoever leaves from wherever, once or again', () 
         list.remove(link);
       }
       expect(list.isEmpty).toBe(model.length === 0);
-      expect(taken(list)).toEqual(model);
+      expect([...list.drain()]).toEqual(model);
     }),
   );
+});
+
+it('is drained of what is there when its turn comes', () => {
+  const list = new LinkedList<string>();
+  list.add('first');
+  const leaving = list.add('second');
+  const seen: string[] = [];
+  for (const value of list.drain()) {
+    seen.push(value);
+    list.remove(leaving);
+    if (seen.length === 1) list.add('third');
+  }
+  expect(seen).toEqual(['first', 'third']);
 });
 
 it('leaves nothing behind in a link that has left: an old one would keep alive all that came after it', () => {

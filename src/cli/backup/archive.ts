@@ -6,6 +6,7 @@ import { constants, gunzipSync } from 'node:zlib';
 import { create, extract } from 'tar';
 import { JobFailed } from '../control-protocol.ts';
 import { damaged, manifestName } from './manifest.ts';
+import { syncPath } from '../../sync-path.ts';
 
 /**
  * Packs the files into a `.tar.gz` that is there as a whole and on disk, or not at all; for its owner only.
@@ -22,10 +23,10 @@ export async function pack(
     // The library's stream is made like one of Node's, without being one.
     const packed = create({ gzip: true, cwd: folder, portable: true, strict: true }, [...names]) as unknown as NodeJS.ReadableStream;
     await pipeline(packed, createWriteStream(draft, { mode: 0o600, flags: 'wx' }), { signal: options.signal });
-    await sync(draft);
+    await syncPath(draft);
     if (options.replace) await rename(draft, target);
     else await link(draft, target).catch(refuseToReplace(target));
-    await sync(dirname(target));
+    await syncPath(dirname(target));
   } finally {
     await rm(draft, { force: true });
   }
@@ -84,15 +85,6 @@ async function beginsAsBackup(file: string): Promise<boolean> {
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code?.startsWith('Z_')) return false;
     throw cause;
-  } finally {
-    await handle.close();
-  }
-}
-
-export async function sync(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
   } finally {
     await handle.close();
   }
