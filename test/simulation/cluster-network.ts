@@ -1,4 +1,5 @@
-import type { CommandEnvelope } from '../../src/actors/commands.ts';
+import assert from 'node:assert/strict';
+import { readCommandMessage } from '../../src/actors/envelope.ts';
 import type { Clock } from '../../src/clock.ts';
 import type { CommandId } from '../../src/events/ids.ts';
 import type { Random } from '../../src/random.ts';
@@ -90,7 +91,9 @@ export function createClusterNetwork(ports: { clock: Clock; random: Random; faul
           });
           found.running.add(turn);
         };
-        carry(from, found.machine, temper.lateCommands, serve, () => doubled.add((sent.body as CommandEnvelope).commandId));
+        carry(from, found.machine, temper.lateCommands, serve, () => {
+          for (const id of commandsOf(sent)) doubled.add(id);
+        });
       });
     });
   }
@@ -150,4 +153,10 @@ export function createClusterNetwork(ports: { clock: Clock; random: Random; faul
       for (const set of [responders, subscribers]) for (const each of set) if (each.machine === machine) set.delete(each);
     },
   };
+}
+
+function commandsOf(message: Message): readonly CommandId[] {
+  const envelopes = readCommandMessage(message);
+  assert(typeof envelopes !== 'string', `a command that cannot be read: ${envelopes}`);
+  return envelopes.map(({ commandId }) => commandId);
 }
