@@ -1,4 +1,5 @@
-// The version of Starling after this one, for tests of upgrades, made of the built program: node --import next-version.js bin/starling.js …
+// The version of Starling after this one, for tests of upgrades: node --import next-version.js bin/starling.js … It runs the program out of its modules,
+// which can be altered, and never comes to its bundle.
 // It ends follows with an event in a new shape, which says more, and sends commands in a new format.
 import { commandFormats, newestFormat } from '../../dist/actors/envelope.js';
 import { eventSchemas } from '../../dist/events/event-schemas.js';
@@ -21,3 +22,5 @@ const format = commandFormats[newest];
 Object.assign(commandFormats, {
   [newest + 1]: { ...format, write: (envelopes) => ({ wish: format.write(envelopes) }), read: (body) => format.read(body?.wish) },
 });
+
+await import('../../dist/main.js');
