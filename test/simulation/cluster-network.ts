@@ -1,4 +1,3 @@
-import assert from 'node:assert/strict';
 import { readCommandMessage } from '../../src/actors/envelope.ts';
 import type { Clock } from '../../src/clock.ts';
 import type { CommandId } from '../../src/events/ids.ts';
@@ -157,6 +156,6 @@ export function createClusterNetwork(ports: { clock: Clock; random: Random; faul
 
 function commandsOf(message: Message): readonly CommandId[] {
   const envelopes = readCommandMessage(message);
-  assert(typeof envelopes !== 'string', `a command that cannot be read: ${envelopes}`);
+  if (typeof envelopes === 'string') throw new Error(`a command that cannot be read: ${envelopes}`);
   return envelopes.map(({ commandId }) => commandId);
 }
