@@ -1,11 +1,31 @@
 import { createRequire } from 'node:module';
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 // As Node itself resolves it: two copies of graphql in one process refuse each other's schemas.
 const alias = [{ find: /^graphql$/, replacement: createRequire(import.meta.url).resolve('graphql') }];
 
-const project = (name: string, include: string[], testTimeout: number, isolate = true) => ({
-  test: { name, include, alias, testTimeout, hookTimeout: testTimeout, isolate },
+/** What needs several nodes, or a log on servers. */
+const ofClusters = 'test/**/*.cluster.test.ts';
+
+const globalSetup = 'test/support/postgres-template.ts';
+
+interface Rest {
+  readonly exclude?: readonly string[];
+  readonly globalSetup?: string;
+}
+
+const project = (name: string, include: string, testTimeout: number, { exclude = [ofClusters], ...rest }: Rest = {}) => ({
+  test: {
+    name,
+    include: [include],
+    exclude: [...configDefaults.exclude, ...exclude],
+    alias,
+    testTimeout,
+    hookTimeout: testTimeout,
+    // Files leave nothing behind, and to load the same modules anew for each takes a fifth of the time of all the tests.
+    isolate: false,
+    ...rest,
+  },
 });
 
 // unit: no server, no process, and still a second or two of computing here and there, which is ten times that on a machine that others use; the rest starts real ones, and mostly waits for them: so two files at a time, also on two cores.
@@ -13,13 +33,14 @@ export default defineConfig({
   test: {
     maxWorkers: 2,
     projects: [
-      // Small files that leave nothing behind: to load the same modules anew for each takes longer than all the tests.
-      project('unit', ['test/unit/**/*.test.ts'], 30_000, false),
-      project('contracts', ['test/contracts/**/*.test.ts'], 30_000),
-      project('simulation', ['test/simulation/**/*.test.ts'], 120_000),
-      project('integration', ['test/integration/**/*.test.ts'], 60_000),
-      project('e2e', ['test/e2e/**/*.test.ts'], 120_000),
-      project('cluster', ['test/cluster/**/*.test.ts'], 120_000),
+      project('unit', 'test/unit/**/*.test.ts', 30_000),
+      project('contracts', 'test/contracts/**/*.test.ts', 30_000),
+      project('simulation', 'test/simulation/**/*.test.ts', 120_000),
+      project('integration', 'test/integration/**/*.test.ts', 60_000, { globalSetup }),
+      project('e2e', 'test/e2e/**/*.test.ts', 120_000),
+      project('cluster', ofClusters, 120_000, { exclude: [], globalSetup }),
+      // Within which time somebody else takes over is what it looks at: nothing else may run beside it.
+      project('faults', 'test/faults/**/*.test.ts', 120_000, { exclude: [] }),
     ],
   },
 });

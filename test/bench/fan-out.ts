@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { WebSocketServer } from 'ws';
 import { startPushingSystem } from '../integration/live/pushing-system.ts';
+import { startTestPostgres } from '../support/postgres.ts';
 import { eventually } from '../support/wait-for.ts';
 import { startChild } from './calls.ts';
 import type { Child } from './calls.ts';
@@ -29,7 +30,7 @@ const fields = (author: string) => `subscription { homeTimeline { cursor node { 
 
 /** A user posts, and all followers are subscribed, each with a socket of their own, in another process. */
 export async function measureFanOut(options: FanOutOptions): Promise<readonly FanOutRound[]> {
-  const system = await startPushingSystem();
+  const system = await startPushingSystem(await startTestPostgres({ asInstalled: true }));
   const stops: (() => Promise<unknown>)[] = [() => system.stop()];
   try {
     options.progress?.('registering followers');

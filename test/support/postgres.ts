@@ -8,6 +8,7 @@ import { startEmbeddedPostgres } from '../../src/projections/embedded-postgres.t
 import type { EmbeddedPostgres } from '../../src/projections/embedded-postgres.ts';
 import { openDatabase } from '../../src/projections/postgres-database.ts';
 import type { DatabaseTarget } from '../../src/projections/postgres-database.ts';
+import { copyPostgresTemplate } from './postgres-template.ts';
 
 export interface TestPostgres {
   /** A database of the server, open. */
@@ -20,9 +21,13 @@ export interface TestPostgres {
   stop(): Promise<void>;
 }
 
-/** A real PostgreSQL for a test file: start it in `beforeAll`, stop it in `afterAll`. */
-export async function startTestPostgres(): Promise<TestPostgres> {
+/**
+ * A real PostgreSQL for a test file: start it in `beforeAll`, stop it in `afterAll`. Its files are copied, and it does not wait for the disk;
+ * `asInstalled`: made anew, and as durable as it is for users, for who measures.
+ */
+export async function startTestPostgres({ asInstalled = false } = {}): Promise<TestPostgres> {
   const directory = await mkdtemp(join(tmpdir(), 'starling-postgres-'));
+  if (!asInstalled) await copyPostgresTemplate(join(directory, 'cluster'));
   const server = await startEmbeddedPostgres({ directory, logger: silentLogger, clock: systemClock });
   const opened: Database[] = [];
   const database = await openDatabase(server.connection, { logger: silentLogger });

@@ -27,7 +27,7 @@ import { startProjection } from '../../../src/projections/runner.ts';
 import { systemRandom } from '../../../src/random.ts';
 import { createLocalTransport } from '../../../src/transport/local-transport.ts';
 import { startMeters } from '../../../src/transport/meter-reports.ts';
-import { startTestPostgres } from '../../support/postgres.ts';
+import type { TestPostgres } from '../../support/postgres.ts';
 import { createFakeSessions } from './live-gateway.ts';
 
 export type PushingSystem = Awaited<ReturnType<typeof startPushingSystem>>;
@@ -35,10 +35,9 @@ export type PushingGateway = Awaited<ReturnType<PushingSystem['startGateway']>>;
 
 /**
  * What a push goes through, with a real PostgreSQL: log, projection, live feed, WebSocket. Events are appended as actors would; sessions are those of
- * `createFakeSessions`. A gateway may be stopped and another started, on the same port.
+ * `createFakeSessions`. A gateway may be stopped and another started, on the same port. `postgres` stops with it.
  */
-export async function startPushingSystem() {
-  const postgres = await startTestPostgres();
+export async function startPushingSystem(postgres: TestPostgres) {
   const { database } = await postgres.createDatabase();
   await migrate(database);
   const ports = { clock: systemClock, random: systemRandom, logger: silentLogger, metrics: createMetrics() };

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { formatPosition } from '../../../src/events/position.ts';
 import { limits } from '../../../src/limits.ts';
+import { startTestPostgres } from '../../support/postgres.ts';
 import { eventually } from '../../support/wait-for.ts';
 import { startPushingSystem } from './pushing-system.ts';
 import type { PushingGateway, PushingSystem } from './pushing-system.ts';
@@ -12,7 +13,7 @@ import type { PushingGateway, PushingSystem } from './pushing-system.ts';
 let system: PushingSystem;
 let gateway: PushingGateway;
 beforeAll(async () => {
-  system = await startPushingSystem();
+  system = await startPushingSystem(await startTestPostgres());
   gateway = await system.startGateway();
 });
 afterAll(() => system?.stop());

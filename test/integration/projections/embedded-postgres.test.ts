@@ -7,8 +7,17 @@ import { limits } from '../../../src/limits.ts';
 import { silentLogger } from '../../../src/logger.ts';
 import { startEmbeddedPostgres } from '../../../src/projections/embedded-postgres.ts';
 import { openDatabase } from '../../../src/projections/postgres-database.ts';
+import { copyPostgresTemplate } from '../../support/postgres-template.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 import { eventually } from '../../support/wait-for.ts';
+
+/** A directory, or one below it, in which the files of a server have been made already. */
+async function withFiles(...below: string[]): Promise<string> {
+  const directory = join(await tempDir('pg'), ...below);
+  await mkdir(directory, { recursive: true });
+  await copyPostgresTemplate(join(directory, 'cluster'));
+  return directory;
+}
 
 const start = async (directory: string) => {
   const server = await startEmbeddedPostgres({ directory, logger: silentLogger, clock: systemClock });
@@ -77,7 +86,7 @@ describe('the embedded PostgreSQL', () => {
   });
 
   it('stops the server that a killed process left behind', async () => {
-    const directory = await tempDir('pg');
+    const directory = await withFiles();
     const left = await start(directory);
     const orphan = left.pid()!;
     // Nobody told the first one: to it, its server dies and it must not start another. So it is put away first, as kill -9 would.
@@ -97,7 +106,7 @@ describe('the embedded PostgreSQL', () => {
   });
 
   it('is not stopped by stale lock files, even if their process number lives on as something else', async () => {
-    const directory = await tempDir('pg');
+    const directory = await withFiles();
     const first = await start(directory);
     const lock = await readFile(join(directory, 'cluster', 'postmaster.pid'), 'utf8');
     const host = first.connection.host;
@@ -129,7 +138,7 @@ describe('the embedded PostgreSQL', () => {
   });
 
   it('says what to do about damaged files', async () => {
-    const directory = await tempDir('pg');
+    const directory = await withFiles();
     await (await start(directory)).stop();
     await writeFile(join(directory, 'cluster', 'global', 'pg_control'), '');
     await expect(start(directory)).rejects.toThrow(
@@ -148,7 +157,7 @@ describe('the embedded PostgreSQL', () => {
   });
 
   it('finds a place for its socket below a very long path', async () => {
-    const directory = join(await tempDir('pg'), 'a-rather-long-name-'.repeat(6), 'data');
+    const directory = await withFiles('a-rather-long-name-'.repeat(6), 'data');
     const server = await start(directory);
     expect(Buffer.byteLength(join(server.connection.host, '.s.PGSQL.5432'))).toBeLessThanOrEqual(107);
     expect((await stat(server.connection.host)).mode & 0o777).toBe(0o700);
@@ -158,7 +167,7 @@ describe('the embedded PostgreSQL', () => {
   });
 
   it('refuses a socket folder that others could have made', async () => {
-    const directory = join(await tempDir('pg'), 'a-rather-long-name-'.repeat(6), 'data');
+    const directory = await withFiles('a-rather-long-name-'.repeat(6), 'data');
     const server = await start(directory);
     const { host } = server.connection;
     await server.stop();
@@ -168,7 +177,7 @@ describe('the embedded PostgreSQL', () => {
   });
 
   it('is started again when it dies by itself', async () => {
-    const server = await start(await tempDir('pg'));
+    const server = await start(await withFiles());
     const pid = server.pid()!;
     process.kill(pid, 'SIGKILL');
     await eventually(() => server.restarts() === 1, 'it runs again', 20_000);
@@ -189,7 +198,7 @@ describe('the embedded PostgreSQL', () => {
         return systemClock.sleep(Math.min(ms, 20), signal);
       },
     };
-    const server = await startEmbeddedPostgres({ directory: await tempDir('pg'), logger: silentLogger, clock });
+    const server = await startEmbeddedPostgres({ directory: await withFiles(), logger: silentLogger, clock });
     onTestFinished(() => server.stop());
     const kill = async () => {
       const before = server.restarts();
@@ -206,7 +215,7 @@ describe('the embedded PostgreSQL', () => {
   });
 
   it('is tried again for as long as it does not start, and runs when what kept it from it is gone', async () => {
-    const directory = await tempDir('pg');
+    const directory = await withFiles();
     let refused = 0;
     const logger = { ...silentLogger, error: (_: object, message: string) => void (refused += Number(message.includes('could not be'))) };
     // It would wait longer and longer.
@@ -223,7 +232,7 @@ describe('the embedded PostgreSQL', () => {
   });
 
   it('is stopped at once also while it waits to be tried again', async () => {
-    const directory = await tempDir('pg');
+    const directory = await withFiles();
     let refused = false;
     let waits = false;
     const logger = { ...silentLogger, error: (_: object, message: string) => void (refused ||= message.includes('could not be')) };

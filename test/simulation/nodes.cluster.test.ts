@@ -15,7 +15,7 @@ test(
   `whatever happens to nodes, lines and clocks, acknowledged commands have exactly one effect, the nodes agree again, and one that dies is replaced: seeds from ${seeds[0]}`,
   { timeout: 120_000 + 1_000 * seeds.length },
   async () => {
-    await allPass('test/simulation/cluster.test.ts', seeds, (seed) => simulateCluster(seed));
+    await allPass('test/simulation/nodes.cluster.test.ts', seeds, (seed) => simulateCluster(seed));
   },
 );
 
