@@ -37,7 +37,7 @@ export default defineConfig({
       project('contracts', 'test/contracts/**/*.test.ts', 30_000),
       project('simulation', 'test/simulation/**/*.test.ts', 120_000),
       project('integration', 'test/integration/**/*.test.ts', 60_000, { globalSetup }),
-      project('e2e', 'test/e2e/**/*.test.ts', 120_000),
+      project('e2e', 'test/e2e/**/*.test.ts', 120_000, { globalSetup }),
       project('cluster', ofClusters, 120_000, { exclude: [], globalSetup }),
       // Within which time somebody else takes over is what it looks at: nothing else may run beside it.
       project('faults', 'test/faults/**/*.test.ts', 120_000, { exclude: [] }),

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { limits } from '../../src/limits.ts';
 import { parsePosition } from '../../src/events/position.ts';
+import { freshData } from '../support/fresh-data.ts';
 import { gql, gqlAnswer, register } from '../support/graphql-client.ts';
 import { subscribeLive } from '../support/live-entries.ts';
 import { isRunning, postgresPidOf } from '../support/postgres-of.ts';
@@ -68,7 +69,7 @@ async function homeOf(url: string, token: string): Promise<string[]> {
 }
 
 test('PostgreSQL killed in mid-flight: clear errors, it comes back, and nothing is lost or doubled', { timeout: 120_000 }, async () => {
-  const data = join(await tempDir('pg'), 'data');
+  const data = await freshData('pg');
   const node = await startNode(data);
   const { reader, writers } = await startWriters(node, 3);
   const live = subscribeLive<Edge>(node.webSocketUrl, 'homeTimeline', { query: followers }, reader.token);
@@ -110,7 +111,7 @@ test(
   'PostgreSQL killed while nothing else happens: what it had not written is projected again, before anybody is told that it is there',
   { timeout: 60_000 },
   async () => {
-    const data = join(await tempDir('crash'), 'data');
+    const data = await freshData('crash');
     const node = await startNode(data);
     const ada = createStubbornClient({ handle: 'ada', url: () => node.url });
     await ada.command('register', { handle: 'ada', password: 'correct horse battery' });
@@ -136,7 +137,7 @@ test(
 );
 
 test('SIGTERM under load: what was acknowledged is in the log, and PostgreSQL stops with it', { timeout: 60_000 }, async () => {
-  const data = join(await tempDir('term'), 'data');
+  const data = await freshData('term');
   const node = await startNode(data);
   const postgres = (await postgresPidOf(data))!;
   const { token } = await register(node.url, 'ada');
@@ -170,7 +171,7 @@ test(
   'a thousand subscribers that come back after a restart are pushed what they missed, and the log is not read for them',
   { timeout: 120_000 },
   async () => {
-    const data = join(await tempDir('back'), 'data');
+    const data = await freshData('back');
     const first = await startNode(data);
     const { token } = await register(first.url, 'ada');
     const post = async (url: string, text: string) =>

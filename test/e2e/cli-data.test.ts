@@ -5,6 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { silentLogger } from '../../src/logger.ts';
 import { openDatabase } from '../../src/projections/postgres-database.ts';
 import { seededRandom } from '../../src/random.ts';
+import { makeFreshData } from '../support/fresh-data.ts';
 import { gql, gqlAnswer } from '../support/graphql-client.ts';
 import { endOrphans, launchStarling, runStarling, startStarling } from '../support/starling-process.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -34,7 +35,7 @@ async function makeSources(users: number, posts: number): Promise<Sources> {
   await writeFile(follows, gzipSync(`follower\tfollowee\n${[...pairs].join('\n')}\n`));
   const path = join(folder, 'posts.txt');
   await writeFile(path, Array.from({ length: posts }, (_, index) => `post ${index % (posts - 10)} 🐦\n`).join(''));
-  return { folder, dataDirectory: join(folder, 'data'), follows, posts: path };
+  return { folder, dataDirectory: await makeFreshData(join(folder, 'data')), follows, posts: path };
 }
 
 const importArguments = ({ dataDirectory, follows, posts }: Sources) => [

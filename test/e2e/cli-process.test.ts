@@ -1,6 +1,7 @@
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { freshData } from '../support/fresh-data.ts';
 import { gql, register } from '../support/graphql-client.ts';
 import type { StarlingOptions, StarlingProcess } from '../support/starling-process.ts';
 import { endOrphans, runStarling, startStarling } from '../support/starling-process.ts';
@@ -109,7 +110,7 @@ describe('a running Starling', () => {
   });
 
   test('lets nobody of the demo into a system of others, also if one of them has a name of the demo', async () => {
-    const dataDirectory = join(await tempDir('cli'), 'data');
+    const dataDirectory = await freshData('cli');
     const node = await start({ dataDirectory });
     await register(node.url, 'ama');
     expect(await node.stop()).toBe(0);
@@ -120,7 +121,7 @@ describe('a running Starling', () => {
   });
 
   test('starts at once after kill -9, with the lock, the socket and the PostgreSQL that were left behind', async () => {
-    const dataDirectory = join(await tempDir('cli'), 'data');
+    const dataDirectory = await freshData('cli');
     const node = await start({ dataDirectory, args: ['--demo'] });
     const before = await gql(node.url, count);
     await node.kill();

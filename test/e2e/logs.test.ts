@@ -2,11 +2,11 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { silentLogger } from '../../src/logger.ts';
 import { openDatabase } from '../../src/projections/postgres-database.ts';
+import { freshData } from '../support/fresh-data.ts';
 import { gql, gqlAnswer, register } from '../support/graphql-client.ts';
 import { subscribeLive } from '../support/live-entries.ts';
 import { postgresPidOf } from '../support/postgres-of.ts';
 import { endOrphans, startStarling } from '../support/starling-process.ts';
-import { tempDir } from '../support/temp-dir.ts';
 import { eventually } from '../support/wait-for.ts';
 
 // Everything that a client sends carries this mark, and nothing else does.
@@ -14,7 +14,7 @@ const mark = 'zq7zq';
 const password = `${mark} password`;
 
 test('logs hold nothing personal: no handle, name, text, password, token, command id or address, whatever goes wrong', async () => {
-  const data = join(await tempDir('logs'), 'data');
+  const data = await freshData('logs');
   const node = await startStarling({ dataDirectory: data, args: ['--log-level', 'debug'] });
   onTestFinished(async () => {
     await node.stop();

@@ -2,6 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { makeFreshData } from '../support/fresh-data.ts';
 import { endWithRunner } from '../support/end-with-runner.ts';
 import { gql, register } from '../support/graphql-client.ts';
 import { startStarling } from '../support/starling-process.ts';
@@ -17,7 +18,7 @@ test.skipIf(!canTrace())(
   'the sync of a post returns before its reply is written (needs strace that may attach)',
   async ({ onTestFinished }) => {
     const folder = await tempDir('sync');
-    const node = await startStarling({ dataDirectory: join(folder, 'data') });
+    const node = await startStarling({ dataDirectory: await makeFreshData(join(folder, 'data')) });
     onTestFinished(async () => void (await node.stop()));
     const { token } = await register(node.url, 'ada');
 

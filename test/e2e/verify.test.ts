@@ -4,6 +4,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { silentLogger } from '../../src/logger.ts';
 import { openDatabase } from '../../src/projections/postgres-database.ts';
 import { readLines } from '../bench/input.ts';
+import { makeFreshData } from '../support/fresh-data.ts';
 import { writeClientRecords } from '../support/client-records.ts';
 import { testData } from '../support/data.ts';
 import { startLoad } from '../support/load.ts';
@@ -28,7 +29,7 @@ async function partOfData(folder: string) {
 
 test('verify finds nothing in a sound system, running and stopped, and what was done to it', async () => {
   const folder = await tempDir('verify');
-  const data = join(folder, 'data');
+  const data = await makeFreshData(join(folder, 'data'));
   await mkdir(join(folder, 'input'));
   const { follows, posts } = await partOfData(join(folder, 'input'));
   const start = async () => {

@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process';
-import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { inject } from 'vitest';
@@ -7,6 +6,7 @@ import type { TestProject } from 'vitest/node';
 import { findPostgresBinaries } from '../../src/projections/postgres-binaries.ts';
 import { initialiseCluster } from '../../src/projections/postgres-cluster.ts';
 import { makeTempDir } from './temp-dir.ts';
+import type { TempDir } from './temp-dir.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -14,16 +14,17 @@ declare module 'vitest' {
   }
 }
 
-// To make the files of a PostgreSQL takes a second of computing, to copy them a tenth of that: once for a run of the tests.
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const folder = await makeTempDir('template');
+// To make the files of a PostgreSQL takes a second of computing, to copy them a tenth of that: they are made once for a run of the tests.
+let folder: TempDir;
+
+export async function setup(project: TestProject): Promise<void> {
+  folder = await makeTempDir('template');
   const template = join(folder.path, 'cluster');
   await initialiseCluster(await findPostgresBinaries(), template);
-  // A killed server loses nothing by that, and the machine stays on.
-  await appendFile(join(template, 'postgresql.conf'), 'fsync = off\nfull_page_writes = off\n');
   project.provide('postgresTemplate', template);
-  return () => folder.remove();
 }
+
+export const teardown = (): Promise<void> => folder.remove();
 
 /** Makes `cluster` the files of a PostgreSQL that never ran. */
 export async function copyPostgresTemplate(cluster: string): Promise<void> {

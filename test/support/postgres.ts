@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../src/clock.ts';
@@ -27,7 +27,7 @@ export interface TestPostgres {
  */
 export async function startTestPostgres({ asInstalled = false } = {}): Promise<TestPostgres> {
   const directory = await mkdtemp(join(tmpdir(), 'starling-postgres-'));
-  if (!asInstalled) await copyPostgresTemplate(join(directory, 'cluster'));
+  if (!asInstalled) await makeImpatient(join(directory, 'cluster'));
   const server = await startEmbeddedPostgres({ directory, logger: silentLogger, clock: systemClock });
   const opened: Database[] = [];
   const database = await openDatabase(server.connection, { logger: silentLogger });
@@ -53,4 +53,10 @@ export async function startTestPostgres({ asInstalled = false } = {}): Promise<T
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+async function makeImpatient(cluster: string): Promise<void> {
+  await copyPostgresTemplate(cluster);
+  // A server that is killed loses nothing by that, and the machine stays on.
+  await appendFile(join(cluster, 'postgresql.conf'), 'fsync = off\nfull_page_writes = off\n');
 }
