@@ -28,7 +28,8 @@ const project = (name: string, include: string, testTimeout: number, { exclude =
   },
 });
 
-// unit: no server, no process, and still a second or two of computing here and there, which is ten times that on a machine that others use; the rest starts real ones, and mostly waits for them: so two files at a time, also on two cores.
+// Apart from `unit` they start real servers and processes, and mostly wait for them: two files at a time, also on two cores. `npm run test:core` has three,
+// which keep two cores busy; those of clusters look at times.
 export default defineConfig({
   test: {
     maxWorkers: 2,
