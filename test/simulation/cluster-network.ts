@@ -21,8 +21,8 @@ export interface Temper {
   readonly lateHeartbeats: number;
 }
 
-/** What is broken on purpose: commands with no deadline, or one by the clock of the sender. */
-export type DeadlineMutant = 'never-too-late' | 'deadlines-of-the-sender';
+/** What is broken on purpose: commands with a deadline by the clock of the sender. */
+export type DeadlineMutant = 'deadlines-of-the-sender';
 
 /**
  * A server in the middle, and a line from each machine to it: messages are slow, late, lost and doubled, and overtake each other; a line can be cut in one
@@ -69,7 +69,7 @@ export function createClusterNetwork(ports: { clock: Clock; random: Random; faul
   function bent(message: Message, from: Machine, timeoutMs: number): Message {
     const copy = structuredClone(message);
     if (ports.mutant === undefined || copy.type !== 'Command') return copy;
-    const wallMs = ports.mutant === 'never-too-late' ? Number.MAX_SAFE_INTEGER : from.clock.now() + timeoutMs;
+    const wallMs = from.clock.now() + timeoutMs;
     return { ...copy, body: { ...(copy.body as object), deadline: { monotonicMs: Number.MAX_SAFE_INTEGER, wallMs } } };
   }
 

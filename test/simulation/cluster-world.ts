@@ -26,8 +26,7 @@ const replacedWithinMs = 3_000;
 const answeredWithinMs = 12_000;
 
 export type Mutant = LogMutant | DeadlineMutant;
-const isDeadlineMutant = (mutant: Mutant | undefined): mutant is DeadlineMutant =>
-  mutant === 'never-too-late' || mutant === 'deadlines-of-the-sender';
+const isDeadlineMutant = (mutant: Mutant | undefined): mutant is DeadlineMutant => mutant === 'deadlines-of-the-sender';
 
 /**
  * One seed: three actor nodes and two gateways, whose clocks are minutes apart, with everything that a cluster suffers: nodes crash, stand still and go
