@@ -416,10 +416,11 @@ export const limits = {
   balancerLingerMs: 10_000,
   /**
    * How often a cluster looks whether its NATS servers have found each other, and how long one that runs may be unheard by the one that leads: one that is left
-   * out twice is started again. They speak once a second.
+   * out twice is started again. They speak once a second. Where all are there and nobody leads so many times in a row, all are.
    */
   clusterFormationPollMs: 4_000,
   clusterUnheardMs: 10_000,
+  clusterLeaderlessPolls: 5,
   /** How often the start of a cluster asks its gateways whether they are ready. */
   clusterReadyPollMs: 100,
   /** Pause between looks whether a process that was killed is gone. */

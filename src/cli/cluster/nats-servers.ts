@@ -8,9 +8,11 @@ import type { Processes, Program } from './processes.ts';
 export interface NatsServers {
   readonly urls: readonly string[];
   readonly programs: readonly Program[];
-  /** Are all that answer one cluster, is one left out, or does nobody lead them now? */
-  formation(): Promise<'whole' | 'forming' | { readonly leftOut: string }>;
+  formation(): Promise<Formation>;
 }
+
+/** Are all that answer one cluster, is one of them left out, does nobody lead them though all are there, or is it too early to tell? */
+export type Formation = 'whole' | 'forming' | 'leaderless' | { readonly leftOut: string };
 
 /** Of `/jsz` of the server that leads all others. */
 interface MetaCluster {
@@ -20,23 +22,29 @@ interface MetaCluster {
 }
 
 /**
- * Sees to it that all servers are one cluster, and stay one. Two things are known to go wrong with version 2.10.27. Of clusters whose servers start for the first
- * time, all at once, about one in thirty leaves one out for good, which by its health knows nothing of it. And one in a hundred servers that are started again
- * hears the others and is not heard by them: it never votes, nor has what they have. Another restart lets either in.
+ * Sees to it that all servers are one cluster, and stay one. Three things are known to go wrong with version 2.10.27. Of clusters whose servers start for the first
+ * time, all at once, about one in thirty leaves one out for good, which by its health knows nothing of it; and in one of some 350 all are connected and agree on no
+ * leader, ever. One in a hundred servers that are started again hears the others and is not heard by them: it never votes, nor has what they have. Another
+ * restart lets in who is left out; one of all, who can take nothing anyway, brings a leader.
  */
 export async function keepTogether(
-  servers: Pick<NatsServers, 'formation'>,
+  servers: Pick<NatsServers, 'formation'> & { readonly programs: readonly Pick<Program, 'name'>[] },
   processes: Pick<Processes, 'restart'>,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
   let suspect: string | undefined;
+  let leaderlessPolls = 0;
   while (!signal.aborted) {
     await clock.sleep(limits.clusterFormationPollMs, signal);
     const found = await servers.formation();
     const leftOut = typeof found === 'string' ? undefined : found.leftOut;
     if (leftOut !== undefined && leftOut === suspect) processes.restart(leftOut);
     suspect = leftOut === suspect ? undefined : leftOut;
+    leaderlessPolls = found === 'leaderless' ? leaderlessPolls + 1 : 0;
+    if (leaderlessPolls < limits.clusterLeaderlessPolls) continue;
+    for (const { name } of servers.programs) processes.restart(name);
+    leaderlessPolls = 0;
   }
 }
 
@@ -85,11 +93,9 @@ async function metaOf(monitor: number): Promise<MetaCluster | undefined> {
 }
 
 /** The one that leads knows whom it has heard from lately; one that says nothing of a cluster is not left out, but away. */
-export function formationOf(
-  servers: readonly { readonly name: string; readonly meta: MetaCluster | undefined }[],
-): Awaited<ReturnType<NatsServers['formation']>> {
+export function formationOf(servers: readonly { readonly name: string; readonly meta: MetaCluster | undefined }[]): Formation {
   const leader = servers.find(({ meta }) => meta?.leader !== undefined && meta.replicas !== undefined);
-  if (leader === undefined) return 'forming';
+  if (leader === undefined) return servers.every(({ meta }) => meta !== undefined) ? 'leaderless' : 'forming';
   const isHeard = (name: string): boolean => {
     const known = leader.meta?.replicas?.find((replica) => replica.name === name);
     return name === leader.meta?.leader || (known !== undefined && known.active < limits.clusterUnheardMs * 1e6);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { formationOf, keepTogether } from '../../../src/cli/cluster/nats-servers.ts';
-import type { NatsServers } from '../../../src/cli/cluster/nats-servers.ts';
+import type { Formation } from '../../../src/cli/cluster/nats-servers.ts';
 import { limits } from '../../../src/limits.ts';
 import { createSimulatedClock } from '../../simulation/simulated-clock.ts';
 
@@ -33,25 +33,53 @@ test('one that runs, and is not known or not heard, is left out', () => {
 test('nobody is left out while nobody leads', () => {
   expect(formationOf(three({}, {}, undefined))).toBe('forming');
   expect(formationOf(three(undefined, follows, follows))).toBe('forming');
+  expect(formationOf(three({}, {}, {}))).toBe('leaderless');
+});
+
+test('where all are there and nobody leads for long, all are started again', async () => {
+  const { clock, ending, restarted, find } = keptTogether();
+  find('leaderless');
+  await clock.advance((limits.clusterLeaderlessPolls - 1) * limits.clusterFormationPollMs);
+  find('forming');
+  await clock.advance(limits.clusterFormationPollMs);
+  find('leaderless');
+  await clock.advance((limits.clusterLeaderlessPolls - 1) * limits.clusterFormationPollMs);
+  expect(restarted).toEqual([]);
+  await clock.advance(limits.clusterFormationPollMs);
+  expect(restarted).toEqual(['a', 'b', 'c']);
+  // They get as long again.
+  await clock.advance((limits.clusterLeaderlessPolls - 1) * limits.clusterFormationPollMs);
+  find('whole');
+  await clock.advance(10 * limits.clusterLeaderlessPolls * limits.clusterFormationPollMs);
+  expect(restarted).toEqual(['a', 'b', 'c']);
+  ending.abort();
 });
 
 test('who is left out twice in a row is started again, whenever that comes', async () => {
-  const clock = createSimulatedClock();
-  const ending = new AbortController();
-  let found: Awaited<ReturnType<NatsServers['formation']>> = 'whole';
-  const restarted: string[] = [];
-  void keepTogether({ formation: async () => found }, { restart: (name) => void restarted.push(name) }, clock, ending.signal);
+  const { clock, ending, restarted, find } = keptTogether();
   await clock.advance(100 * limits.clusterFormationPollMs);
-  found = { leftOut: 'c' };
+  find({ leftOut: 'c' });
   await clock.advance(limits.clusterFormationPollMs);
-  found = 'forming';
+  find('forming');
   await clock.advance(limits.clusterFormationPollMs);
   expect(restarted).toEqual([]);
-  found = { leftOut: 'c' };
+  find({ leftOut: 'c' });
   await clock.advance(2 * limits.clusterFormationPollMs);
   expect(restarted).toEqual(['c']);
-  found = 'whole';
+  find('whole');
   await clock.advance(10 * limits.clusterFormationPollMs);
   expect(restarted).toEqual(['c']);
   ending.abort();
 });
+
+/** Servers that are looked after, of which `find` says how they are. */
+function keptTogether() {
+  const clock = createSimulatedClock();
+  const ending = new AbortController();
+  let found: Formation = 'whole';
+  const restarted: string[] = [];
+  const programs = ['a', 'b', 'c'].map((name) => ({ name }));
+  void keepTogether({ formation: async () => found, programs }, { restart: (name) => void restarted.push(name) }, clock, ending.signal);
+  const find = (formation: Formation): void => void (found = formation);
+  return { clock, ending, restarted, find };
+}
